@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from kubeparcel.attest.origins import require_stored_patches, require_upstream_origins
+from kubeparcel.attest.materials import require_stored_patches, require_upstream_origins
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.lock_models import Artifact, BuildVariant, Component, Lock, Patch, Request
 from kubeparcel.model import Arch, Version

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.attest.origins import require_upstream_origins
+from kubeparcel.attest.materials import require_upstream_origins
 from kubeparcel.build.lock import comparison, lockfile
 from kubeparcel.build.lock.releases import resolve_or_load
 from kubeparcel.build.lock.resolver import resolve

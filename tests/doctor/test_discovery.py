@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.doctor import discovery
-from kubeparcel.doctor.factory import open_reader
+from kubeparcel.doctor.locations import open_reader
 from kubeparcel.doctor.reader import FolderReader
 from kubeparcel.errors import UsageError
 from tests.doctor.conftest import Doctor

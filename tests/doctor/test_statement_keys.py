@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kubeparcel.doctor.statement_keys import certificate_keys
+from kubeparcel.doctor.keys import certificate_keys
 from kubeparcel.repository.signing import gpg, openpgp
 from kubeparcel.repository.signing.gpg import GpgHome
 from kubeparcel.repository.signing.keyring import list_keys

@@ -15,7 +15,7 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
 from kubeparcel.packages.deb import reader
 from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.record_key import seal, unseal
 from kubeparcel.repository import state_file
 from kubeparcel.repository.model import Package, State

@@ -21,7 +21,7 @@ from kubeparcel.packages import compression, elf, limits
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.deb import reader as deb_reader
 from kubeparcel.packages.deb.control import parse_control_archive
-from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.packages.payload_stream import FileSection, open_payload
 from kubeparcel.packages.rpm import header as rpm_header
 from kubeparcel.packages.rpm import reader as rpm_reader

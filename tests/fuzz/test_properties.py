@@ -15,7 +15,7 @@ from kubeparcel.model import Format
 from kubeparcel.packages import provenance, versions
 from kubeparcel.packages.deb.deb_metadata import index_stanza, parse_fields
 from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.packages.json_document import parse_json
 from kubeparcel.packages.member_names import parent_directories
 from kubeparcel.packages.model import PackageContents, Script

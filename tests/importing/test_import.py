@@ -20,7 +20,7 @@ from kubeparcel.attest.verify import AttestRequest
 from kubeparcel.attest.verify import verify as attest
 from kubeparcel.console import QuietLog
 from kubeparcel.doctor.examination import ExaminationRequest, examine
-from kubeparcel.doctor.factory import open_location
+from kubeparcel.doctor.locations import open_location
 from kubeparcel.errors import ExternalError, KubeparcelError
 from kubeparcel.packages.rpm import header
 from kubeparcel.paths import cache_dir

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from kubeparcel.packages import elf, reader
-from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.store import DIGEST_CACHE_SIZE, Store
 from tests.packages.conftest import Make
 

@@ -13,7 +13,7 @@ import pytest
 from kubeparcel.errors import ConfigurationError, DownloadError
 from kubeparcel.packages import limits, reader
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
-from kubeparcel.packages.payload import FileInspector
+from kubeparcel.packages.inspection import FileInspector
 from tests.packages.limit_cases import CASES, LARGE_WINDOW, SMALLER, TABLE, ZSTD_LARGE_WINDOW, _package
 from tests.support.archive_builders import File, cpio, deb, member, rpm
 

@@ -6,7 +6,7 @@ import pytest
 
 from kubeparcel.model import Format
 from kubeparcel.packages import elf, reader
-from kubeparcel.packages.linked_modules import bundled_modules, linked_modules, rpm_version
+from kubeparcel.packages.linked_software import bundled_modules, linked_modules, rpm_version
 from kubeparcel.packages.versions import version_key
 from tests.packages.conftest import Make, output
 from tests.support.elf_files import elf_of_sections, go_build_info

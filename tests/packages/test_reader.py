@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 from kubeparcel.model import Format
-from kubeparcel.packages import payload, reader
+from kubeparcel.packages import inspection, reader
 from kubeparcel.packages.errors import BrokenPackage
 from tests.packages.conftest import Make
 from tests.support.archive_builders import File, deb, member, rpm, tar
@@ -109,7 +109,7 @@ def test_a_binary_in_a_temporary_file_has_the_same_facts(nfpm: Make, monkeypatch
     program = Path("/bin/ls").read_bytes()
     files = [nfpm(packager, {"/usr/bin/ls": program}) for packager in ("deb", "rpm")]
     expected = [reader.read_package(file) for file in files]
-    monkeypatch.setattr(payload, "_IN_MEMORY", 1000)
+    monkeypatch.setattr(inspection, "_IN_MEMORY", 1000)
     assert [reader.read_package(file) for file in files] == expected
     assert expected[0].entry("/usr/bin/ls").elf
 
@@ -117,7 +117,7 @@ def test_a_binary_in_a_temporary_file_has_the_same_facts(nfpm: Make, monkeypatch
 def test_data_of_small_files_is_kept_up_to_a_total_but_that_of_configuration_always(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(payload, "_KEPT_TOTAL", 3)
+    monkeypatch.setattr(inspection, "_KEPT_TOTAL", 3)
     paths = ("usr/a", "usr/b", "etc/c", "usr/lib/systemd/system/d.service", "usr/share/doc/e/provenance.json")
     (tmp_path / "a.deb").write_bytes(deb(*(member(f"./{path}", b"12") for path in paths)))
     entries = {entry.path[1:]: entry.data for entry in reader.read_package(tmp_path / "a.deb").entries}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.console import QuietLog
-from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.packages.reader import read_package
 from kubeparcel.repository import publisher, state_file
 from kubeparcel.repository.open_repository import Target

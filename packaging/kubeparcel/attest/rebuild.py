@@ -11,8 +11,7 @@ from typing import Any, TypeGuard
 from pydantic import ValidationError
 
 from kubeparcel import __version__
-from kubeparcel.attest.materials import recorded_lock
-from kubeparcel.attest.origins import require_stored_patches, require_upstream_origins
+from kubeparcel.attest.materials import recorded_lock, require_stored_patches, require_upstream_origins
 from kubeparcel.build import pipeline
 from kubeparcel.build.assembler import assemble_package
 from kubeparcel.build.lock import lockfile
@@ -30,8 +29,7 @@ from kubeparcel.packages import nfpm, reader
 from kubeparcel.packages.differences import compare_packages
 from kubeparcel.packages.rpm import header
 from kubeparcel.reports.results import Finding
-from kubeparcel.trust.import_statement import import_origin
-from kubeparcel.trust.package_statement import NFPM, built_digest
+from kubeparcel.trust.package_statement import NFPM, built_digest, import_origin
 from kubeparcel.trust.statement import Resource, Statement
 from kubeparcel.user_cache import open_store
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from kubeparcel.attest.materials import compare_materials
-from kubeparcel.attest.report import AttestCheck
 from kubeparcel.build.lock import lockfile
 from kubeparcel.build.statements import FOLDER, SUFFIX
 from kubeparcel.console import Log
 from kubeparcel.doctor.attestations import check_attestations
 from kubeparcel.doctor.discovery import discover
-from kubeparcel.doctor.factory import open_location
-from kubeparcel.doctor.keys import load_trusted_keys
+from kubeparcel.doctor.keys import certificate_keys, load_trusted_keys, read_keys
+from kubeparcel.doctor.locations import open_location
 from kubeparcel.doctor.reader import RepositoryReader, limited
-from kubeparcel.doctor.statement_keys import certificate_keys, read_keys
 from kubeparcel.errors import KubeparcelError, UsageError
 from kubeparcel.files import sha256_of, translate_os_errors
 from kubeparcel.lock_models import Lock
@@ -39,6 +38,20 @@ _KEY_HINT = "Pass --key FILE with the public key of the publisher: key.pem or ke
 _NO_KEY = Finding("a key to verify the signature with", "none", hint=_KEY_HINT)
 _UNSIGNED_HINT = "inv publish signs statements. Without --key, statements of your own builds are accepted unsigned."
 _ANOTHER_FILE_HINT = "Somebody changed the file, or it has the statement of another build. Do not install it."
+
+
+class AttestCheck(Enum):
+    """The checks of a package: name, and what is true if they pass."""
+
+    STATEMENT = ("statement", "a valid statement is about this very file")
+    SIGNATURE = ("signature", "a trusted key signed the statement")
+    MATERIALS = ("materials", "it was made from what kubeparcel.lock names")
+    REBUILD = ("rebuild", "building it again from its materials gives the same bytes")
+
+    def result(self, subject: str, findings: Iterable[Finding] = (), not_run: str = "") -> Check:
+        """Return the result of the check."""
+        name, meaning = self.value
+        return Check(name, subject, meaning, tuple(findings), not_run=not_run)
 
 
 @dataclass(frozen=True)

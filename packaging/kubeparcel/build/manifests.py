@@ -26,8 +26,8 @@ from kubeparcel.config.patch_settings import applicable_patches
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.lock_models import DEBUG_SUFFIX, Binaries, Lock
 from kubeparcel.model import Format
-from kubeparcel.packages import linked_modules, shared_libraries
-from kubeparcel.packages.linked_modules import LinkedModule
+from kubeparcel.packages import linked_software
+from kubeparcel.packages.linked_software import LinkedModule
 from kubeparcel.packages.manifest import ManifestFile, PackageManifest
 from kubeparcel.packages.provenance import describe_contents
 from kubeparcel.sources.debug_symbols import build_id
@@ -187,22 +187,22 @@ def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dic
 
 def _library_dependencies(plan: PackagePlan, files: Sequence[ManifestFile], store: Store) -> Iterator[tuple[str, str]]:
     """Yield the C library dependencies of the package's programs, read from the files."""
-    for relations in _read_programs("libraries", shared_libraries.library_relations, files, store):
+    for relations in _read_programs("libraries", linked_software.library_relations, files, store):
         yield from (("depends", library) for library in relations.get(plan.format, []))
 
 
 def _bundled_modules(files: Sequence[ManifestFile], store: Store) -> tuple[str, ...]:
     """Return what an rpm provides for the Go modules in its programs, read from the files."""
-    records = _read_programs("modules", linked_modules.read_linked_modules, files, store)
+    records = _read_programs("modules", linked_software.read_linked_modules, files, store)
     modules = (LinkedModule(*module) for record in records for module in record)
-    return tuple(linked_modules.bundled_modules(modules))
+    return tuple(linked_software.bundled_modules(modules))
 
 
 def cache_programs(binaries: Mapping[str, str], store: Store) -> None:
     """Read what `finalize` needs to know of binaries, so that it is in the store's records."""
     files = [ManifestFile(name, 0o755, sha256=sha256) for name, sha256 in binaries.items()]
-    list(_read_programs("libraries", shared_libraries.library_relations, files, store))
-    list(_read_programs("modules", linked_modules.read_linked_modules, files, store))
+    list(_read_programs("libraries", linked_software.library_relations, files, store))
+    list(_read_programs("modules", linked_software.read_linked_modules, files, store))
 
 
 def _read_programs(

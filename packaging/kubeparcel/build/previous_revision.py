@@ -17,7 +17,7 @@ from kubeparcel.errors import UnknownVersion
 from kubeparcel.lock_models import Binaries, Component, Lock, Request
 from kubeparcel.model import Arch, Version
 from kubeparcel.packages import provenance
-from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.packages.model import ElfInfo, PackageContents
 from kubeparcel.packages.reader import read_package
 from kubeparcel.store import Store

@@ -60,7 +60,7 @@ def _package_sboms(built: BuiltPackage, store: Store) -> Mapping[str, str]:
     """Return the digests of a package's SBOMs; the package is read unless they are in the store."""
     if cached := _cached_sboms(built, store):
         return cached
-    from kubeparcel.packages.inspection_cache import InspectionCache
+    from kubeparcel.packages.inspection import InspectionCache
     from kubeparcel.packages.reader import read_package
 
     path = store.get(built.sha256, built.manifest.file_name)

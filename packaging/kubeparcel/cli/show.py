@@ -26,7 +26,7 @@ def show(path: list[str], json_: bool = False) -> None:
     """
     from kubeparcel.config.settings import load_settings
     from kubeparcel.packages import description
-    from kubeparcel.packages.select import read_selected
+    from kubeparcel.packages.find import read_selected
 
     if not path:
         raise UsageError("Missing PACKAGE: a package file, or the name of a package in the output folder.")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from kubeparcel.config.catalog_models import DistributionPackage, FileSpec, LayoutSpec, PackageSpec
 from kubeparcel.config.component_models import ComponentSpec
-from kubeparcel.config.data_files import load_data_file
 from kubeparcel.config.field_types import StrictModel
+from kubeparcel.config.yaml_file import load_data_file
 from kubeparcel.model import Format
 
 if TYPE_CHECKING:

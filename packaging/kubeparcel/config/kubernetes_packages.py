@@ -39,7 +39,7 @@ class KubernetesPackages:
 @functools.cache
 def kubernetes_packages() -> KubernetesPackages:
     """Return the packages in catalog.yaml."""
-    from kubeparcel.config.data_files import load_data_file
+    from kubeparcel.config.yaml_file import load_data_file
 
     catalog = load_data_file("config/catalog.yaml")
     packages: Mapping[str, Mapping[str, Any]] = {

@@ -1,8 +1,7 @@
-"""Reads a YAML file of the user, and locates errors in it."""
+"""Reads YAML files: the program's own, and those of the user, in which errors are located."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +10,16 @@ from typing import Any
 
 import yaml
 
-from kubeparcel.config.data_files import LOADER
 from kubeparcel.errors import ConfigurationError
+from kubeparcel.paths import PACKAGE
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The faster loader of libyaml, where PyYAML was built with it."""
+
+
+def load_data_file(name: str) -> Any:
+    """Return the contents of a file such as `hosts/hosts.yaml`."""
+    return yaml.load((PACKAGE / name).read_bytes(), LOADER)  # noqa: S506 - LOADER is a safe loader
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,8 @@ class YamlFile:
         message = error_message(details)
         if details["type"] != "extra_forbidden":
             return f"{location}: {dotted}: {message}" if dotted else f"{location}: {message}"
+        import difflib
+
         keys = _keys(schema, loc[:-1])
         nearest = difflib.get_close_matches(str(loc[-1]), keys, 1, 0.5)
         hint = f' Did you mean "{nearest[0]}"?' if nearest else f" Valid keys: {', '.join(sorted(keys))}."
@@ -74,6 +83,8 @@ def error_message(details: Mapping[str, Any]) -> str:
     message = _MESSAGES.get(details["type"], str(details["msg"]))
     message = message.removeprefix("Value error, ").replace("Input should be", "expected")
     if details["type"] in ("enum", "literal_error"):
+        import difflib
+
         choices = re.findall(r"'([^']+)'", message)
         nearest = difflib.get_close_matches(str(details["input"]).lower(), choices, 1)
         message += f", not {details['input']!r}" + (f". Did you mean {nearest[0]!r}?" if nearest else "")

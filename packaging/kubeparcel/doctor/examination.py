@@ -11,14 +11,12 @@ from kubeparcel.doctor import consistency, package_files
 from kubeparcel.doctor.apt import check_suite
 from kubeparcel.doctor.attestations import check_attestations, is_promised
 from kubeparcel.doctor.discovery import Discovery, discover, nothing_found
-from kubeparcel.doctor.factory import open_location, open_reader
 from kubeparcel.doctor.findings import UNREADABLE_INDEX, CheckKind, Subject
-from kubeparcel.doctor.keys import DEFAULT_HORIZON_DAYS, TrustedKeys, load_trusted_keys
-from kubeparcel.doctor.mirror_list import first_permitted, list_mirrors
+from kubeparcel.doctor.keys import DEFAULT_HORIZON_DAYS, TrustedKeys, certificate_keys, load_trusted_keys
+from kubeparcel.doctor.locations import first_permitted, list_mirrors, open_location, open_reader
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.report import DoctorReport
 from kubeparcel.doctor.selection import Selection
-from kubeparcel.doctor.statement_keys import certificate_keys
 from kubeparcel.doctor.yum import check_yum_repository
 from kubeparcel.errors import UsageError
 from kubeparcel.garbage import fewer_collections

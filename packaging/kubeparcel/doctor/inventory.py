@@ -11,8 +11,8 @@ from kubeparcel.console import Log
 from kubeparcel.doctor import apt, yum
 from kubeparcel.doctor.apt_release import SuiteContext, parse_date, read_fields
 from kubeparcel.doctor.discovery import Discovery, Suite, discover, nothing_found
-from kubeparcel.doctor.factory import open_reader
 from kubeparcel.doctor.findings import Subject
+from kubeparcel.doctor.locations import open_reader
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.selection import Selection
 from kubeparcel.model import Format

@@ -1,10 +1,10 @@
-"""The keys that signatures are verified with: where they come from, and whether they are good."""
+"""The keys that signatures and statements are verified with: where they come from, and whether they are good."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository.model import DAY
 from kubeparcel.repository.signing import gpg, keys, openpgp
 from kubeparcel.repository.signing.keyring import Key, list_keys, list_subkeys
+from kubeparcel.trust.public_keys import PEM_HEADER, PublicKey, parse_pem, parse_ssh
 
 DEFAULT_HORIZON_DAYS = 365
 """How long keys must remain valid, unless the user sets it."""
@@ -119,10 +120,7 @@ def load_trusted_keys(
             )
             yield trusted
             return
-        folder = home.folder or Path()
-        file = folder / "keys.gpg"
-        file.write_bytes(trusted.certificates)
-        home.run("--import", file, check=False)
+        file = _import_certificates(home, trusted.certificates)
         trusted.keys, trusted.subkeys = list_keys(home), list_subkeys(home)
         if not trusted.keys:
             trusted.subject.add_finding(
@@ -137,8 +135,16 @@ def load_trusted_keys(
                 "signatures were verified with the repository's own keys; "
                 "pass --key FILE to verify with keys that you trust"
             )
-        trusted.verifier = SignatureVerifier(file, folder, trusted.horizon_end)
+        trusted.verifier = SignatureVerifier(file, file.parent, trusted.horizon_end)
         yield trusted
+
+
+def _import_certificates(home: gpg.GpgHome, certificates: bytes) -> Path:
+    """Import OpenPGP packets, and return a file with them."""
+    file = (home.folder or Path()) / "keys.gpg"
+    file.write_bytes(certificates)
+    home.run("--import", file, check=False)
+    return file
 
 
 def read_key(key: str) -> bytes:
@@ -173,3 +179,25 @@ def _offered_keys(reader: RepositoryReader, discovery: Discovery) -> bytes:
 
 def _join(folder: str, name: str) -> str:
     return f"{folder}/{name}".lstrip("/")
+
+
+def read_keys(key: str) -> tuple[PublicKey, ...]:
+    """Return the keys of a file (PEM or OpenPGP), or of a key by its name. Raises ConfigurationError."""
+    path = Path(key)
+    with suppress(OSError):
+        data = path.read_bytes()[:_MAX_KEY_SIZE]
+        if PEM_HEADER in data:
+            return (parse_pem(data, key),)
+    return certificate_keys(read_key(key))
+
+
+def certificate_keys(certificates: bytes) -> tuple[PublicKey, ...]:
+    """Return the keys and subkeys of OpenPGP certificates that statements can be verified with; not those revoked."""
+    if not certificates:
+        return ()
+    with gpg.temporary_home() as home:
+        _import_certificates(home, certificates)
+        both = (*list_keys(home), *list_subkeys(home))
+        fingerprints = [key.fingerprint for key in both if not key.revoked]
+        exported = ((f, home.run("--export-ssh-key", f"{f}!", check=False).stdout) for f in fingerprints)
+        return tuple(key for name, text in exported if text and (key := parse_ssh(text, name)))

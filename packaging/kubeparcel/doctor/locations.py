@@ -1,19 +1,73 @@
-"""Files that indexes name: in the repository, or at URLs elsewhere."""
+"""Opens repositories by their location: a folder, a URL, a mirror of a list; and the files that their indexes name."""
 
 from __future__ import annotations
 
 import functools
 import posixpath
-from collections.abc import Callable, Iterator
-from urllib.parse import urljoin
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlparse
 
-from kubeparcel.doctor.factory import open_location
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.reader import FolderReader, RepositoryReader
-from kubeparcel.errors import ConfigurationError, DownloadError
+from kubeparcel.errors import ConfigurationError, DownloadError, UsageError
 from kubeparcel.repository.storage.base import T
+from kubeparcel.sanitize import is_number
 from kubeparcel.sources.http.redirects import check_reference
-from kubeparcel.sources.http.urls import check_url
+from kubeparcel.sources.http.urls import check_url, is_host, redact_url
+
+_SUITE_OR_METADATA = re.compile(r"/(?:dists/(?P<suite>.+?)|repodata)(?:/(?:In)?Release|/repomd\.xml)?/*$")
+_METALINK_URL = re.compile(r"<url\b[^<>]*>\s*(https?://[^<\s]+?)repodata/repomd\.xml\s*</url>")
+MAX_SIZE = 1 << 20
+"""Bytes of a list that are read; those of distributions have 50 KB."""
+
+_MIRROR = re.compile(r"https?://\S+")
+
+
+def open_reader(location: str, follow: Iterable[str] = ()) -> tuple[RepositoryReader, str]:
+    """Return a reader, and the apt suite that the location names, if any.
+
+    `follow` has additional hosts that redirects and indexes may lead to. The location is a folder or a URL, of the
+    repository, of a suite (`…/dists/NAME`) or of a yum repository's repodata.
+    Raises UsageError if it is neither, ToolError if obstore is needed and not installed.
+    """
+    match = _SUITE_OR_METADATA.search(location)
+    if not match:
+        return open_location(location, follow), ""
+    return open_location(location[: match.start()], follow), match["suite"] or ""
+
+
+def open_location(location: str, follow: Iterable[str] = ()) -> RepositoryReader:
+    """Return a reader of the folder or URL; raises as `open_reader`."""
+    scheme, colon, _ = location.partition("://")
+    hosts = frozenset(map(_check_host, follow))
+    if scheme in ("http", "https"):
+        return HttpReader(check_url(location), follow=hosts)
+    if scheme == "s3":
+        from kubeparcel.doctor.s3_reader import S3Reader
+
+        bucket = S3Reader.from_url(location)
+        bucket.follow = hosts
+        return bucket
+    path = Path(unquote(urlparse(check_url(location)).path) if scheme == "file" else location)
+    if colon and scheme != "file":
+        raise UsageError(
+            f"Unsupported repository location {redact_url(location)}.",
+            "Give a folder, or a URL that begins with http, https, file or s3.",
+        )
+    if not path.is_dir():
+        raise UsageError(f"No repository at {path}: the folder does not exist.", "Give a folder or the URL of one.")
+    return FolderReader(path.absolute(), hosts)
+
+
+def _check_host(text: str) -> str:
+    """Return a host, or HOST:PORT, in lower case. Raises UsageError."""
+    host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    name, _, port = host.partition(":") if host.count(":") == 1 else (host, "", "0")
+    if not (is_host(name) and is_number(port)):
+        raise UsageError(f"Invalid --follow {text!r}.", "Give the name of a host, or HOST:PORT, not a URL.")
+    return host.lower()
 
 
 def locate(reader: RepositoryReader, folder: str, base: str, path: str) -> str:
@@ -83,3 +137,20 @@ def _elsewhere(base: str, follow: frozenset[str], local_kinds: frozenset[str]) -
     if base.startswith("file://"):
         return open_location(base)
     return HttpReader(check_url(base), follow=follow, local_kinds=local_kinds)
+
+
+def list_mirrors(reader: RepositoryReader) -> list[str]:
+    """Return the mirrors that the document at the reader's URL names; none if it is another document."""
+    data = reader.read_url(MAX_SIZE) if isinstance(reader, HttpReader) else None
+    text = (data or b"").decode("utf-8", "replace")
+    if "<metalink" in text:
+        return _METALINK_URL.findall(text)
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    return lines if all(map(_MIRROR.fullmatch, lines)) else []
+
+
+def first_permitted(reader: RepositoryReader, mirrors: Sequence[str]) -> str:
+    """Return the first mirror that may be read. Raises DownloadError if there is none."""
+    permitted = next((mirror for mirror in mirrors if is_permitted(reader, mirror)), mirrors[0])
+    require_permitted(reader, permitted, "The mirrorlist leads to")
+    return permitted

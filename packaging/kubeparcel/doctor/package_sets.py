@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kubeparcel.console import Log
 from kubeparcel.doctor.discovery import discover, nothing_found
-from kubeparcel.doctor.factory import open_reader
+from kubeparcel.doctor.locations import open_reader
 from kubeparcel.doctor.published_packages import PackageSource, open_published
 from kubeparcel.doctor.reader import FolderReader
 from kubeparcel.errors import UsageError

@@ -15,10 +15,9 @@ from kubeparcel.doctor import apt, locations, yum
 from kubeparcel.doctor.apt_entries import locate_files
 from kubeparcel.doctor.apt_release import SuiteContext, check_release
 from kubeparcel.doctor.discovery import Discovery, discover
-from kubeparcel.doctor.factory import open_location
 from kubeparcel.doctor.findings import CheckKind, Subject
 from kubeparcel.doctor.keys import TrustedKeys, load_trusted_keys
-from kubeparcel.doctor.mirror_list import first_permitted, list_mirrors
+from kubeparcel.doctor.locations import first_permitted, list_mirrors, open_location
 from kubeparcel.doctor.package_contents import FileCheck
 from kubeparcel.doctor.package_files import check_file
 from kubeparcel.doctor.reader import FolderReader, RepositoryReader

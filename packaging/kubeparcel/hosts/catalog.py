@@ -89,7 +89,7 @@ class HostCatalog:
 @functools.cache
 def load_hosts() -> HostCatalog:
     """Return the hosts of hosts.yaml."""
-    from kubeparcel.config.data_files import load_data_file  # PyYAML takes long to import
+    from kubeparcel.config.yaml_file import load_data_file  # PyYAML takes long to import
 
     data = load_data_file("hosts/hosts.yaml")
     families = {name: _family(fields) for name, fields in data["families"].items()}

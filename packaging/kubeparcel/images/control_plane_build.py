@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kubeparcel import paths
 from kubeparcel.config import catalog
-from kubeparcel.config.data_files import load_data_file
+from kubeparcel.config.yaml_file import load_data_file
 from kubeparcel.console import Log
 from kubeparcel.errors import ExternalError
 from kubeparcel.model import Arch, Version

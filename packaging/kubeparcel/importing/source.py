@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from kubeparcel.console import Log
 from kubeparcel.doctor.discovery import nothing_found
-from kubeparcel.doctor.factory import open_reader
 from kubeparcel.doctor.findings import CheckKind, Subject
 from kubeparcel.doctor.keys import TrustedKeys
+from kubeparcel.doctor.locations import open_reader
 from kubeparcel.doctor.package_contents import FileCheck
 from kubeparcel.doctor.published_packages import (
     ABSENT,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeparcel.errors import DiskError
-from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.packages.model import PackageContents
 from kubeparcel.packages.reader import read_package
 from kubeparcel.store import Store

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kubeparcel.console import quantity, utc_time
-from kubeparcel.packages.linked_modules import BUNDLED
+from kubeparcel.packages.linked_software import BUNDLED
 from kubeparcel.packages.model import FileType, PackageContents, PackageEntry
 from kubeparcel.packages.provenance import read_record
 from kubeparcel.paths import display_path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -15,7 +17,6 @@ from elftools.elf.segments import InterpSegment
 from kubeparcel.errors import ExternalError
 from kubeparcel.packages import go_build_info, limits
 from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.memory_file import MemoryViewFile
 from kubeparcel.packages.model import ElfInfo
 
 MAGIC = b"\x7fELF"
@@ -27,12 +28,52 @@ _MANY = 4096
 """A limit for damaged binaries: no real one needs as many libraries."""
 
 
+class _MemoryFile(io.RawIOBase):
+    """A seekable file over a memory view, which it releases when closed; raises MalformedData above the limit of reads.
+
+    Close it: pyelftools' objects form reference cycles with their file, and would keep the bytes in memory until the
+    next garbage collection. Tables of a damaged binary may refer to one another without end: each read costs, also
+    an empty one.
+    """
+
+    def __init__(self, view: memoryview) -> None:
+        self._view = view
+        self._offset = self._spent = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        end = None if size is None or size < 0 else self._offset + size
+        data = self._view[self._offset : end].tobytes()
+        self._offset += len(data)
+        self._spent += len(data) + _READ_COST
+        limits.ELF_READS.check(self._spent, "it")
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._offset, os.SEEK_END: len(self._view)}[whence]
+        self._offset = max(0, start + offset)
+        return self._offset
+
+    def tell(self) -> int:
+        return self._offset
+
+    def close(self) -> None:
+        self._view = memoryview(b"")
+        super().close()
+
+
 def read(source: Path | bytes | memoryview) -> ElfInfo:
     """Return the facts of a file on disk or in memory; raise MalformedData for an invalid one.
 
     Only the relevant parts are read: the size of the file does not matter.
     """
-    with _open(source) as stream:
+    file: Any = source.open("rb") if isinstance(source, Path) else _MemoryFile(memoryview(source))
+    with file as stream:
         try:
             return _read(ELFFile(stream))
         except Exception as error:  # pyelftools raises many kinds for damaged tables, MemoryError among them
@@ -49,24 +90,6 @@ def read_file(path: Path, name: str) -> ElfInfo | None:
         return read(path)
     except MalformedData as error:
         raise ExternalError(f"{name} is damaged: {error}.", "Download it again: inv fetch") from None
-
-
-def _open(source: Path | bytes | memoryview) -> Any:
-    if isinstance(source, Path):
-        return source.open("rb")
-    return MemoryViewFile(memoryview(source), _ReadBudget().spend)
-
-
-class _ReadBudget:
-    """Tables of a damaged binary may refer to one another without end: each read costs, also an empty one."""
-
-    def __init__(self) -> None:
-        self._spent = 0
-
-    def spend(self, size: int) -> None:
-        """Add a read of `size` bytes; raise MalformedData above the limit."""
-        self._spent += size + _READ_COST
-        limits.ELF_READS.check(self._spent, "it")
 
 
 def _read(elf: Any) -> ElfInfo:

@@ -16,7 +16,7 @@ from kubeparcel.errors import DiskError
 from kubeparcel.packages import limits
 from kubeparcel.packages.deb import reader as deb
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
-from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.packages.model import PackageContents
 from kubeparcel.packages.rpm import reader as rpm
 

@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 from kubeparcel.config.tree_settings import is_version_tag
 from kubeparcel.lock_models import Checkout
-from kubeparcel.sources.git import git
-from kubeparcel.sources.git_repository import Repository, open_repository
+from kubeparcel.sources.git_repository import Repository, git, open_repository
 
 WORKSPACE, VENDOR = "go.work", "vendor/modules.txt"
 """Files in the top folder of a tree: its workspace, and the list of modules in its vendor folder."""

@@ -1,18 +1,48 @@
-"""A git folder of our own for a checkout: it has the checkout's objects, and nothing of its configuration."""
+"""Runs git on checkouts that others configured: it starts no other program, and uses no network.
+
+Commands that look at files of a checkout take a git folder of our own, so that filters, hooks and monitors of the
+checkout are not configured. From the checkout's own git folder, only objects and references are read.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.paths import cache_dir
-from kubeparcel.sources.git import git
+from kubeparcel.process import CompletedProcess, find_program, run
 from kubeparcel.store import Store
+
+TIMEOUT = 120
+"""Seconds; each command takes less than five for a checkout of Kubernetes."""
+
+_ENVIRONMENT = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_ATTR_NOSYSTEM": "1",
+    "HOME": os.devnull,
+    "XDG_CONFIG_HOME": os.devnull,
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_DEFAULT_REF_FORMAT": "files",
+    "LC_ALL": "C",
+}
+
+_OPTIONS = (
+    *("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "core.untrackedCache=false", "core.quotePath=true"),
+    "advice.graftFileDeprecated=false",
+)
+"""For the checkout's own git folder; later commands take another one."""
 
 TIME_LIMIT = 2**32
 """The first time of a commit that packages cannot express, in seconds since 1970."""
@@ -21,6 +51,28 @@ SUBMODULE, LINK = "160000", "120000"
 """The modes of entries that are not files."""
 
 _COMMITTER = re.compile(r"^committer .*> (\d{1,20}) [+-]\d{4}$", re.MULTILINE)
+
+
+def git(
+    *args: str,
+    git_dir: Path,
+    work_tree: Path | None = None,
+    index: Path | None = None,
+    stdin: str | None = None,
+    check: bool = True,
+) -> CompletedProcess:
+    """Run git with a git folder; raise ToolError."""
+    program = find_program("git", "Install git: apt-get install git, or dnf install git.")
+    ours: dict[str, str] = {"GIT_INDEX_FILE": str(index)} if index else {}
+    env: Mapping[str, str | None] = {
+        **{name: None for name in os.environ if name.startswith("GIT_")},
+        **_ENVIRONMENT,
+        **ours,
+    }
+    options = [word for option in _OPTIONS for word in ("-c", option)]
+    folders = [f"--git-dir={git_dir}", *([f"--work-tree={work_tree}"] if work_tree else [])]
+    command: list[str | Path] = [program, *options, *folders, *args]
+    return run(command, cwd=work_tree, env=env, stdin=stdin, check=check, timeout=TIMEOUT)
 
 
 class SubmoduleError(ConfigurationError):

@@ -11,8 +11,7 @@ from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, KubeparcelError, Unreachable
 from kubeparcel.lock_models import BuildVariant, Checkout, InputPolicy, Request
 from kubeparcel.sources.http.urls import redact_url
-from kubeparcel.sources.mixed import MixedSource
-from kubeparcel.sources.source import Source
+from kubeparcel.sources.source import MixedSource, Source
 
 if TYPE_CHECKING:
     from kubeparcel.config.component_models import ComponentSpec

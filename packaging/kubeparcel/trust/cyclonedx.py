@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from kubeparcel.packages.model import PackageEntry
-from kubeparcel.trust.document import TOOL, TOOL_VERSION, Document, content_uuid, utc
-from kubeparcel.trust.licenses import spdx_expression
+from kubeparcel.trust.document import TOOL, TOOL_VERSION, Document, content_uuid, spdx_expression, utc
 from kubeparcel.trust.patched_source import PatchedSource
 from kubeparcel.trust.subject import Component, Link, Subject, is_complete, may_have_components
 

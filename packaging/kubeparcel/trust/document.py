@@ -1,9 +1,10 @@
-"""What the SBOM formats have in common: identifiers and times that depend on the content alone."""
+"""What the SBOM formats have in common: identifiers and times that depend on the content alone, and licences."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ Document = dict[str, Any]
 _LATEST = 2**32 - 1
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/kubeparcel/kubeparcel")
+
+NOASSERTION = "NOASSERTION"
 
 
 def content_uuid(document: Mapping[str, Any]) -> uuid.UUID:
@@ -45,3 +48,18 @@ def serialize(document: Mapping[str, Any]) -> bytes:
 def _value(value: Any) -> str:
     rows = value if isinstance(value, list) else ()
     return "[\n" + ",\n".join(map(_encode, rows)) + "\n]" if rows else _encode(value)
+
+
+def spdx_expression(text: str) -> str:
+    """Return a licence as a valid SPDX expression; empty if it is none, such as `proprietary`."""
+    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+    try:
+        return str(canonicalize_license_expression(text))
+    except InvalidLicenseExpression:
+        return ""
+
+
+def reference(text: str) -> str:
+    """Return the identifier of a licence that SPDX does not list."""
+    return f"LicenseRef-{re.sub(r'[^A-Za-z0-9.]+', '-', text).strip('-') or 'unnamed'}"

@@ -17,7 +17,7 @@ from kubeparcel.config import catalog as catalogs
 from kubeparcel.errors import UnknownVersion
 from kubeparcel.model import Version
 from kubeparcel.packages.go_build_info import replace_text
-from kubeparcel.packages.linked_modules import is_local, module_path
+from kubeparcel.packages.linked_software import is_local, module_path
 from kubeparcel.packages.model import GoBuildInfo, GoModule, PackageContents
 from kubeparcel.packages.provenance import read_record
 

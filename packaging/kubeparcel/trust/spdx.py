@@ -7,8 +7,16 @@ import re
 from collections.abc import Iterable, Sequence
 
 from kubeparcel.packages.model import PackageEntry
-from kubeparcel.trust.document import TOOL, TOOL_VERSION, Document, content_uuid, utc
-from kubeparcel.trust.licenses import NOASSERTION, reference, spdx_expression
+from kubeparcel.trust.document import (
+    NOASSERTION,
+    TOOL,
+    TOOL_VERSION,
+    Document,
+    content_uuid,
+    reference,
+    spdx_expression,
+    utc,
+)
 from kubeparcel.trust.subject import Component, Link, Subject, is_complete, may_have_components
 
 SUFFIX = ".spdx.json"

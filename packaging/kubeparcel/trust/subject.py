@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from kubeparcel.packages import linked_modules
+from kubeparcel.packages import linked_software
 from kubeparcel.packages.model import FileType, GoModule, PackageContents, PackageEntry
 from kubeparcel.packages.provenance import read_record, recorded_contents
 from kubeparcel.trust.patched_source import PatchedSource, read_patched_source
@@ -142,12 +142,12 @@ def linked_components(entry: PackageEntry, source: PatchedSource | None = None) 
     if go := entry.elf.go:
         if go.module.path:
             yield _module(go.module, source)
-        toolchain = linked_modules.toolchain_version(go)
+        toolchain = linked_software.toolchain_version(go)
         yield Component(
-            linked_modules.STANDARD_LIBRARY,
+            linked_software.STANDARD_LIBRARY,
             toolchain,
             Link.STATIC,
-            _go_purl(linked_modules.STANDARD_LIBRARY, toolchain),
+            _go_purl(linked_software.STANDARD_LIBRARY, toolchain),
         )
         yield from (_module(module, source) for module in go.dependencies)
     yield from (Component(soname, "", Link.DYNAMIC) for soname in entry.elf.libraries)
@@ -165,8 +165,8 @@ def may_have_components(entry: PackageEntry) -> bool:
 
 
 def _module(module: GoModule, source: PatchedSource | None) -> Component:
-    path = linked_modules.module_path(module)
-    version = module.version if linked_modules.module_version(module) else ""
+    path = linked_software.module_path(module)
+    version = module.version if linked_software.module_version(module) else ""
     replaced = module.replaced if module.replaced != path else ""
     base = source.base_version(module) if source else ""
     version = f"{base}+{source.suffix}" if source and base else version

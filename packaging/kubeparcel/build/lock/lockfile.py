@@ -10,7 +10,7 @@ import yaml
 
 from kubeparcel.build.lock.document import documents
 from kubeparcel.build.lock.parser import INVALID, parse_lock, parse_locks
-from kubeparcel.config.data_files import LOADER
+from kubeparcel.config.yaml_file import LOADER
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.lock_models import Lock
 from kubeparcel.store import atomic_write

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kubeparcel.config.component_models import ComponentSpec
-    from kubeparcel.packages.inspection_cache import InspectionCache
+    from kubeparcel.packages.inspection import InspectionCache
     from kubeparcel.sources.source import Source
     from kubeparcel.verify.layout.path_owners import PathOwners
 
@@ -251,7 +251,7 @@ class CheckUnit:
 @functools.lru_cache(maxsize=1)
 def inspections(store: Store) -> InspectionCache:
     """Return the cache of binaries that were inspected; `cache_clear` forgets those of a finished release."""
-    from kubeparcel.packages.inspection_cache import InspectionCache
+    from kubeparcel.packages.inspection import InspectionCache
 
     return InspectionCache(store.digest, sha1=True)
 

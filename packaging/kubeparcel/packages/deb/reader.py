@@ -13,11 +13,16 @@ from kubeparcel.packages.compression import compression_of
 from kubeparcel.packages.deb import ar, tar
 from kubeparcel.packages.deb.control import ControlArchive, parse_control_archive
 from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.inspection import (
+    FileInspection,
+    FileInspector,
+    InspectionCache,
+    installed_size_faults,
+    shorten_faults,
+)
 from kubeparcel.packages.limits import Limit
 from kubeparcel.packages.member_names import absolute_path, member_name_faults
 from kubeparcel.packages.model import FileType, PackageContents, PackageEntry
-from kubeparcel.packages.payload import FileInspection, FileInspector, installed_size_faults, shorten_faults
 from kubeparcel.packages.payload_stream import FileSection, PayloadStream, open_payload
 from kubeparcel.packages.versions import split_version
 

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from kubeparcel.packages import limits
-from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.inspection import FileInspection, FileInspector, InspectionCache
 from kubeparcel.packages.member_names import absolute_path, member_name_faults
 from kubeparcel.packages.model import FileType, PackageEntry
-from kubeparcel.packages.payload import FileInspection, FileInspector
 from kubeparcel.packages.payload_stream import PayloadStream
 from kubeparcel.packages.rpm import cpio, tags
 from kubeparcel.packages.rpm.header import Header, rows

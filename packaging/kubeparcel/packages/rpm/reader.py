@@ -11,9 +11,8 @@ from kubeparcel.model import Format
 from kubeparcel.packages import limits
 from kubeparcel.packages.digest import HEAD_SIZE
 from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.inspection import InspectionCache, installed_size_faults, shorten_faults
 from kubeparcel.packages.model import FileType, PackageContents, Script
-from kubeparcel.packages.payload import installed_size_faults, shorten_faults
 from kubeparcel.packages.payload_stream import FileSection, open_payload
 from kubeparcel.packages.relations import STRICT_OPERATORS, Relation
 from kubeparcel.packages.rpm import digests, files, tags

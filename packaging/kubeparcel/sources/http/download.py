@@ -16,8 +16,15 @@ from kubeparcel.errors import DownloadError, Unreachable
 from kubeparcel.packages import limits
 from kubeparcel.packages.limits import Limit
 from kubeparcel.sanitize import is_number
-from kubeparcel.sources.http.post import post_json
-from kubeparcel.sources.http.request import ABSENT, interrupted, iter_body, open_response, read_body, status_error
+from kubeparcel.sources.http.request import (
+    ABSENT,
+    interrupted,
+    iter_body,
+    open_response,
+    post_json,
+    read_body,
+    status_error,
+)
 from kubeparcel.sources.http.retry import RetryPolicy, parse_http_date, retry
 from kubeparcel.sources.http.urls import host_of, redact_url
 from kubeparcel.sources.transport import FileStat, ProgressCallback

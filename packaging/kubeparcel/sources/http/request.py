@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubeparcel.errors import DownloadError
 from kubeparcel.sources.http.errors import connection_error, describe_error, describe_status
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
 
     from kubeparcel.sources.http.session import Session
 
+
 BLOCK_SIZE = 1 << 20
 ABSENT = frozenset({404, 410})
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+_NO_ANSWER = frozenset({400, 404, 405, 410, 501})
+"""What servers answer that have no such service, as a mirror of files."""
 
 
 @contextmanager
@@ -110,3 +115,32 @@ def _interrupt(response: requests.Response) -> None:
     """Wake up the thread that reads this body."""
     with suppress(OSError, ValueError, RuntimeError):
         response.raw.shutdown()
+
+
+def post_json(session: Session, url: str, document: Any, max_size: int) -> bytes | None:
+    """Return the answer to a document; None if the server has no answer.
+
+    Raises DownloadError for an answer of more than `max_size` bytes or another status, and Unreachable
+    without a response, as TransientError if a retry may help.
+    """
+    from urllib3.exceptions import HTTPError
+
+    timeouts = (session.policy.connect_timeout, session.policy.read_timeout)
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    try:
+        session.name_host(url)
+        response = session.post(
+            url, data=json.dumps(document), headers=headers, stream=True, timeout=timeouts, allow_redirects=False
+        )
+    except (OSError, ValueError, HTTPError, HTTPException) as error:
+        raise connection_error(url, error, session.policy) from None
+    with response:
+        if response.status_code in _NO_ANSWER:
+            return None
+        if response.status_code not in (200, 201):
+            failure = status_error(url, response.status_code)
+            raise TransientError(failure) if response.status_code >= 500 else failure
+        answer = first_bytes(iter_body(response, redact_url(url), session.policy), max_size + 1)
+        if len(answer) > max_size:
+            raise DownloadError(f"{redact_url(url)} answered with more than {max_size} bytes.")
+        return answer

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kubeparcel.console import Log
 from kubeparcel.errors import UsageError
-from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.packages.model import ElfInfo, GoBuildInfo, PackageContents
 from kubeparcel.packages.reader import read_package
 from kubeparcel.trust.audit import govulncheck

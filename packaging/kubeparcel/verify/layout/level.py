@@ -20,7 +20,7 @@ from kubeparcel.verify.selection import EVERYTHING, Entry, Selection
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
-    from kubeparcel.packages.inspection_cache import InspectionCache
+    from kubeparcel.packages.inspection import InspectionCache
     from kubeparcel.packages.model import PackageContents
     from kubeparcel.trust.sbom_files import SbomFile
     from kubeparcel.verify.layout.expected import ExpectedPackage
@@ -43,7 +43,7 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None, selection
     kubeparcel, without the user's packages. Checks that are not selected are returned as not run.
     Raises UsageError if a path does not exist or there are no packages.
     """
-    from kubeparcel.packages.inspection_cache import InspectionCache
+    from kubeparcel.packages.inspection import InspectionCache
     from kubeparcel.trust.sbom_files import read_sboms
     from kubeparcel.verify.layout.expected import expected_from_package
     from kubeparcel.verify.layout.path_owners import PathOwners, contents_paths

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubeparcel.packages import linked_modules
+from kubeparcel.packages import linked_software
 from kubeparcel.reports.results import Finding
 from kubeparcel.trust.sbom_files import contradictions, file_contradictions, package_version
 from kubeparcel.verify.layout.check_context import MAX_PATHS, CheckContext, check, is_exact
@@ -14,7 +14,7 @@ _HINT = "Build the package again, or remove the SBOM."
 
 def _declared_modules(context: CheckContext) -> set[str]:
     provides = context.contents.automatic_relations.get("provides", ())
-    return {other for other in provides if other.startswith(linked_modules.BUNDLED)}
+    return {other for other in provides if other.startswith(linked_software.BUNDLED)}
 
 
 @check(
@@ -27,8 +27,8 @@ def bundled_modules(context: CheckContext) -> Iterator[Finding]:
 
     Packages that declare no module pass: not every packager does.
     """
-    linked = (module for _, elf in context.elf_files if elf.go for module in linked_modules.linked_modules(elf.go))
-    expected, declared = set(linked_modules.bundled_modules(linked)), _declared_modules(context)
+    linked = (module for _, elf in context.elf_files if elf.go for module in linked_software.linked_modules(elf.go))
+    expected, declared = set(linked_software.bundled_modules(linked)), _declared_modules(context)
     for text, modules in (("provided", expected - declared), ("in the binaries", declared - expected)):
         for module in sorted(modules)[:MAX_PATHS]:
             yield Finding(f"{module} {text}", f"not {text}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kubeparcel.packages.linked_modules import is_local, module_path
+from kubeparcel.packages.linked_software import is_local, module_path
 from kubeparcel.packages.model import PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings

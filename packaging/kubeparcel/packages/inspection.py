@@ -1,11 +1,11 @@
-"""Inspect the files of a payload: their digests and content."""
+"""Inspect the files of a payload: their digests and content, those in a deb and in an rpm only once."""
 
 from __future__ import annotations
 
 import hashlib
 import mmap
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -15,9 +15,11 @@ from typing import Any
 from kubeparcel.files import translate_os_errors
 from kubeparcel.packages import elf, limits
 from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.inspection_cache import InspectionCache
 from kubeparcel.packages.model import ElfInfo, FileType, PackageEntry
 from kubeparcel.packages.payload_stream import PayloadStream
+
+Digest = Callable[[str, str, memoryview], str]
+"""Returns a digest, by hashlib's name, of the data with this sha256, perhaps from a cache of its own."""
 
 MAX_KEPT_SIZE = 64 << 10
 """The data of files up to this size, in bytes, is kept."""
@@ -29,6 +31,34 @@ _IN_MEMORY = 64 << 20
 """Binaries up to this size are in memory while they are inspected, others in a temporary file."""
 
 _MAX_FAULTS = 100
+
+
+class InspectionCache:
+    """Results shared by the threads that read packages; nothing is stored on disk.
+
+    With `sha1`, entries also get the SHA-1 of files.
+    """
+
+    def __init__(self, digest: Digest | None = None, *, sha1: bool = False) -> None:
+        self._digest = digest
+        self.wants_sha1 = sha1
+        self._elves: dict[str, ElfInfo] = {}
+
+    def elf(self, sha256: str, data: memoryview) -> ElfInfo:
+        """Return the facts of an ELF file; raise MalformedData."""
+        if sha256 not in self._elves:
+            self._elves[sha256] = elf.read(data)
+        return self._elves[sha256]
+
+    def digest(self, algorithm: str, sha256: str, data: memoryview) -> str:
+        """Return another digest of the data in hexadecimal; `algorithm` is hashlib's name."""
+        if self._digest:
+            return self._digest(algorithm, sha256, data)
+        return hashlib.new(algorithm, data, usedforsecurity=False).hexdigest()
+
+    def sha1(self, sha256: str, data: memoryview) -> str:
+        """Return the SHA-1 of the data in hexadecimal; empty unless it is wanted."""
+        return self.digest("sha1", sha256, data) if self.wants_sha1 else ""
 
 
 @dataclass(frozen=True)

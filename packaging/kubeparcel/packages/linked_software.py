@@ -1,15 +1,13 @@
-"""The Go modules that are linked into a package's binaries.
-
-rpms provide `bundled(golang(MODULE)) = VERSION`, as Fedora's guidelines ask for. Debs have no field for them:
-Static-Built-Using may only name source packages (deb-control(5)).
-"""
+"""What is linked into the binaries of a package: Go modules and shared libraries, and the relations that follow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.model import Format
 from kubeparcel.packages.model import GoBuildInfo, GoModule
 
 BUNDLED = "bundled(golang("
@@ -17,6 +15,9 @@ BUNDLED = "bundled(golang("
 
 STANDARD_LIBRARY = "stdlib"
 """The standard library's name in vulnerability databases and package URLs."""
+
+GLIBC = ("libc.so", "libpthread.so", "libdl.so", "libm.so", "librt.so", "libresolv.so", "ld")
+"""The prefixes of the libraries in Debian's libc6."""
 
 
 class LinkedModule(NamedTuple):
@@ -61,7 +62,10 @@ def read_linked_modules(path: Path, name: str) -> list[LinkedModule]:
 
 
 def bundled_modules(modules: Iterable[LinkedModule]) -> list[str]:
-    """Return what an rpm with these modules provides, sorted."""
+    """Return what an rpm with these modules provides, sorted: `bundled(golang(MODULE)) (= VERSION)` (Fedora's rule).
+
+    Debs have no field for modules: Static-Built-Using may only name source packages (deb-control(5)).
+    """
     provides = []
     for path, version in sorted(set(modules)):
         name = f"{BUNDLED}{path}))"
@@ -75,3 +79,26 @@ def rpm_version(version: str) -> str:
     `0.0.0-20250102033503-faa5f7b0171c` becomes `0.0.0~20250102033503.faa5f7b0171c`, which sorts before 0.0.0 too.
     """
     return version.replace("-", "~", 1).replace("-", ".")
+
+
+def library_relations(path: Path, name: str) -> Mapping[str, list[str]]:
+    """Return the relations by format; none for a static binary or a file that is not ELF.
+
+    `name` names the file in errors. Raises ConfigurationError for a library outside glibc.
+    """
+    from kubeparcel.packages import elf
+
+    binary = elf.read_file(path, name)
+    if binary is None or binary.is_static:
+        return {}
+    unknown = [lib for lib in binary.libraries if not lib.startswith(GLIBC)]
+    if unknown:
+        raise ConfigurationError(
+            f"{name} needs {', '.join(unknown)}, which no known package provides.",
+            "Add the dependency to the package in kubeparcel.yaml, and use a static binary.",
+        )
+    bound = f" (>= {binary.glibc})" if binary.glibc else ""
+    # As rpm's elfdeps writes them: libc.so.6()(64bit), libc.so.6(GLIBC_2.34)(64bit).
+    width = "(64bit)" if binary.bits == 64 else ""
+    versions = [*((soname, "") for soname in binary.libraries), *binary.symbol_versions]
+    return {Format.DEB: [f"libc6{bound}"], Format.RPM: [f"{soname}({version}){width}" for soname, version in versions]}
