@@ -15,8 +15,8 @@ from kubeparcel.images.node_image import ensure_node_image
 from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Check, Finding, Report
 from kubeparcel.verify.cluster import actions, assertions, level, machines
+from kubeparcel.verify.cluster.level import CLUSTER, UPGRADE
 from kubeparcel.verify.cluster.machines import Cluster
-from kubeparcel.verify.cluster.scenarios import CLUSTER, UPGRADE
 from kubeparcel.verify.level_runner import LevelRun, run_level
 from kubeparcel.verify.scenario import Scenario, Step
 from tests.acceptance import cluster_mutants, upgrade_mutants

@@ -18,8 +18,8 @@ from kubeparcel.model import Format
 from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Check, Report
 from kubeparcel.verify.install import level
-from kubeparcel.verify.install.assertions import NoFindings
-from kubeparcel.verify.install.scenarios import scenarios
+from kubeparcel.verify.install.level import scenarios
+from kubeparcel.verify.install.steps import NoFindings
 from kubeparcel.verify.level_runner import LevelRun, run_level, run_scenario
 from kubeparcel.verify.scenario import HostContext, Step
 from tests.acceptance.host_mutants import HOSTS, layout_results, per_format
@@ -133,7 +133,7 @@ def _combine(changes: Sequence[Mutation]) -> Mutation:
 
 def _is_preparation(step: Step[HostContext]) -> bool:
     """Return whether a step checks nothing: its function is typed never to yield a finding."""
-    return get_type_hints(step.run)["return"] == NoFindings
+    return get_type_hints(step.run).get("return") == NoFindings
 
 
 @pytest.mark.parametrize("format_", Format)

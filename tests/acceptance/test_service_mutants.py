@@ -20,7 +20,7 @@ from kubeparcel.reports.results import Check, Report
 from kubeparcel.verify.level_runner import run_scenario
 from kubeparcel.verify.scenario import HostContext, Scenario
 from kubeparcel.verify.service import level
-from kubeparcel.verify.service.scenarios import INSTALL, scenarios
+from kubeparcel.verify.service.level import INSTALL, scenarios
 from kubeparcel.verify.service.services import NAME
 from kubeparcel.verify.service.services import scenario as services_scenario
 from tests.acceptance.conftest import Site

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shlex
@@ -27,6 +28,9 @@ from kubeparcel.verify.kubelet_contract import (
 from kubeparcel.verify.layout.expected import LayoutPaths
 from kubeparcel.verify.node_setup import HEALTHZ_URL
 from kubeparcel.verify.scenario import HostContext
+
+RESTART_TIMEOUT = 30.0
+"""Seconds for systemd to start a killed process again."""
 
 HEALTHY_TIMEOUT = 60.0
 """Seconds that a kubelet may take to respond; after a failed start systemd waits ten."""
@@ -101,29 +105,56 @@ def parse_flags(text: str, variable: str) -> list[str]:
     return [word.text for word in systemd_unit.split_words(values[-1])] if values else []
 
 
-def unit_properties(context: HostContext, *names: str) -> Mapping[str, str]:
-    """Return properties of the kubelet's unit."""
-    argv = ("systemctl", "show", UNIT, *(f"--property={name}" for name in names))
-    return parse_properties(context.run(*argv).stdout)
+def unit_properties(context: HostContext, *names: str, unit: str = UNIT) -> dict[str, str]:
+    """Return properties of a unit, in this order; those that systemd does not know are empty."""
+    result = context.run("systemctl", "show", unit, *(f"--property={name}" for name in names))
+    properties = parse_properties(result.stdout)
+    return {name: properties.get(name, "") for name in names}
 
 
 def assert_unit_properties(context: HostContext, **expected: str) -> Iterator[Finding]:
     """Yield a finding for each property of the kubelet's unit with another value."""
-    properties = unit_properties(context, *expected)
-    for name, value in expected.items():
-        if properties.get(name) != value:
-            yield Finding(f"{name}={value}", f"{name}={properties.get(name)}", context.locate(UNIT))
+    for name, found in unit_properties(context, *expected).items():
+        if found != expected[name]:
+            yield Finding(f"{name}={expected[name]}", f"{name}={found}", context.locate(UNIT))
 
 
-def main_pid(context: HostContext) -> str:
-    """Return the ID of the kubelet's main process; `0` if it does not run."""
-    return unit_properties(context, "MainPID").get("MainPID", "")
+def main_pid(context: HostContext, unit: str = UNIT) -> str:
+    """Return the ID of a unit's main process; `0` if it does not run."""
+    return unit_properties(context, "MainPID", unit=unit)["MainPID"]
 
 
 def stopped_state(context: HostContext) -> str:
     """Return the unit's state if systemd neither runs nor starts the kubelet, else ''."""
-    state = unit_properties(context, "ActiveState").get("ActiveState", "unknown")
+    state = unit_properties(context, "ActiveState")["ActiveState"] or "unknown"
     return "" if state in ("active", "activating", "reloading") else state
+
+
+def kill(context: HostContext, unit: str = UNIT) -> Iterator[Finding]:
+    """Kill a unit's process, and wait until systemd has started another one, or given up."""
+    state, before = unit_properties(context, "ActiveState", "MainPID", unit=unit).values()
+    if before in ("", "0"):
+        yield Finding("a running process", f"none ({state})", unit)
+        return
+
+    def is_settled() -> bool:
+        state, pid = unit_properties(context, "ActiveState", "MainPID", unit=unit).values()
+        return state in ("failed", "inactive") or (state == "active" and pid not in ("0", before))
+
+    context.run("kill", "-KILL", before)
+    diagnose = functools.partial(journal_tail, context, unit)
+    context.container.wait_for(is_settled, f"systemd to restart {unit}", RESTART_TIMEOUT, diagnose=diagnose)
+
+
+def restart(context: HostContext) -> Iterator[Finding]:
+    """Restart the kubelet, so that it reads its files again."""
+    yield from context.run_successfully("systemctl", "restart", UNIT)
+
+
+def set_extra_arguments(context: HostContext, value: str) -> Iterator[Finding]:
+    """Set the administrator's arguments in the package's environment file, and restart the kubelet."""
+    context.container.write_file(KubeletFiles.of(context.packages).env_file, f"{EXTRA_ARGS}={value}\n")
+    yield from restart(context)
 
 
 def command_line(context: HostContext) -> list[str]:
@@ -151,9 +182,10 @@ def extra_arguments(context: HostContext) -> list[str]:
     return parse_flags(context.run("cat", env_file).stdout, EXTRA_ARGS)
 
 
-def wait_until_healthy(context: HostContext) -> None:
+def wait_until_healthy(context: HostContext) -> tuple[()]:
     """Wait until the kubelet's healthz returns ok; raises WaitTimeout with its journal's end."""
     _wait_for_response(context, HEALTHZ_URL, "healthz to return ok", "ok")
+    return ()
 
 
 def running_settings(context: HostContext) -> Mapping[str, Any]:
@@ -200,10 +232,10 @@ def _raise_if_dead(context: HostContext, what: str, restarts_before: int) -> Non
 
 
 def _restarts(context: HostContext) -> int:
-    return int(unit_properties(context, "NRestarts").get("NRestarts") or 0)
+    return int(unit_properties(context, "NRestarts")["NRestarts"] or 0)
 
 
-def journal_tail(context: HostContext) -> str:
-    """Return the end of the kubelet's journal."""
-    argv = ("journalctl", "--no-pager", f"--lines={JOURNAL_LINES}", f"--unit={UNIT}")
+def journal_tail(context: HostContext, unit: str = UNIT) -> str:
+    """Return the end of a unit's journal."""
+    argv = ("journalctl", "--no-pager", f"--lines={JOURNAL_LINES}", f"--unit={unit}")
     return context.run(*argv).stdout

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.package_managers import MANAGERS, PackageManager, error_lines
@@ -28,10 +28,12 @@ CURRENT_DIR, PREVIOUS_DIR = "/packages/current", "/packages/previous"
 
 def package_mounts(packages: PackageSet, previous: PackageSet | None) -> dict[Path, str]:
     """Return the mounts that show both package sets to a host."""
-    mounts = {packages.folder: CURRENT_DIR}
-    if previous:
-        mounts[previous.folder] = PREVIOUS_DIR
-    return mounts
+    return {packages.folder: CURRENT_DIR, **({previous.folder: PREVIOUS_DIR} if previous else {})}
+
+
+def describe_output(result: CompletedProcess, default: str = "") -> str:
+    """Return the end of what a command has printed, errors first; if that is nothing, `default` or its exit code."""
+    return (result.stderr or result.stdout).strip()[-300:] or default or f"no output, exit code {result.exit_code}"
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class HostContext:
     previous: PackageSet | None = None
     label: str = ""
     evidence: dict[str, str] = field(default_factory=dict)
-    state: dict[str, object] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
 
     @property
     def package_manager(self) -> PackageManager:
@@ -184,6 +186,11 @@ class Step(Generic[Subject]):
     previous: bool = False
 
 
+def vital(name: str, meaning: str, run: Callable[[Subject], Iterable[Finding]]) -> Step[Subject]:
+    """Return a vital step."""
+    return Step(name, meaning, run, vital=True)
+
+
 @dataclass(frozen=True)
 class Scenario(Generic[Subject]):
     """Steps that run in order on the same hosts. `meaning` is what they are about, and where they apply."""
@@ -196,3 +203,8 @@ class Scenario(Generic[Subject]):
     def entry(self) -> Entry:
         """The scenario as `--list` shows it."""
         return Entry(self.name, self.meaning, tuple((step.name, step.meaning) for step in self.steps))
+
+
+def scenario(name: str, meaning: str, *steps: Step[Subject]) -> Scenario[Subject]:
+    """Return a scenario, written as a table of its steps."""
+    return Scenario(name, steps, meaning)

@@ -53,7 +53,7 @@ def cluster(monkeypatch) -> Cluster:
 def test_images_and_configuration_name_upstreams_release(cluster):
     cluster.images(RELEASE)
     list(actions.kubeadm_init(cluster))
-    list(upgrade.kubeadm_upgrade_apply(cluster))
+    list(upgrade.kubeadm_upgrade("apply")(cluster))
     machine: Any = cluster.control_plane
     assert "--kubernetes-version=v1.36.3" in machine.commands[0]
     assert len(machine.files) == 2

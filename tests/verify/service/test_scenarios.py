@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kubeparcel.hosts.package_set import PackageSet
-from kubeparcel.verify.install.level import _packages_of
-from kubeparcel.verify.install.scenarios import LIFECYCLE, UPGRADE
+from kubeparcel.verify.install.level import LIFECYCLE, UPGRADE, _packages_of
 from kubeparcel.verify.node_setup import CRI_SOCKET
 from kubeparcel.verify.scenario import HostContext, Scenario
 from kubeparcel.verify.service import services
 from kubeparcel.verify.service.actions import kubeadm_documents
-from kubeparcel.verify.service.scenarios import INSTALL, scenarios
+from kubeparcel.verify.service.level import INSTALL, scenarios
 
 STEPS = ("unit", "answers", "killed", "removed")
 Sets = Mapping[str, PackageSet]

@@ -13,13 +13,13 @@ from kubeparcel.images import control_plane
 from kubeparcel.model import Version
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import kubelet
-from kubeparcel.verify.cluster import api, assertions, documents
+from kubeparcel.verify.cluster import assertions, documents
 from kubeparcel.verify.cluster.machines import ADMIN_CONF, CONTROL_PLANE, STORE, WORKER, Cluster, Machine
-from kubeparcel.verify.cluster.node_assertions import KUBELET_CONF, kubelet_arguments_in_order
-from kubeparcel.verify.install.assertions import programs_removed
-from kubeparcel.verify.kubelet_contract import CONFIG_FILE, EXTRA_ARGS, KUBEADM_FLAGS_FILE
+from kubeparcel.verify.install.steps import programs_removed
+from kubeparcel.verify.kubelet_contract import CONFIG_FILE, KUBEADM_FLAGS_FILE
 from kubeparcel.verify.node_setup import kubeadm_configuration
 from kubeparcel.verify.package_steps import manage
+from kubeparcel.verify.scenario import describe_output
 
 INIT_CONFIG, JOIN_CONFIG = "/root/init.yaml", "/root/join.yaml"
 POD_MANIFEST = "/root/pods.json"
@@ -33,32 +33,26 @@ INIT_TIMEOUT, JOIN_TIMEOUT, RESET_TIMEOUT = 300.0, 180.0, 180.0
 IMPORT_TIMEOUT = 240.0
 
 
-def import_images(cluster: Cluster) -> Iterator[Finding]:
-    """Import the control plane's images on both machines, without a registry."""
-    yield from import_images_of(cluster, cluster.initial_release)
+def import_images(cluster: Cluster, version: Version | None = None) -> Iterator[Finding]:
+    """Import a control plane's images on both machines without a registry, by default those that it starts with.
 
-
-def import_images_of(cluster: Cluster, version: Version) -> Iterator[Finding]:
-    """Import the images of a version; coredns and kube-proxy are not needed."""
+    coredns and kube-proxy are not needed.
+    """
+    version = version or cluster.initial_release
     session, images = cluster.session, cluster.images(version)
     archive = control_plane.build_archive(
         version, images, session.store, session.log, engine=session.engine, locations=session.locations
     )
-    path = f"{STORE}/{archive.relative_to(session.store.root)}"
+    argv = ("ctr", "--namespace=k8s.io", "images", "import", f"{STORE}/{archive.relative_to(session.store.root)}")
+    what = "the import of the control plane's images"
     with ThreadPoolExecutor(len(cluster.machines)) as pool:
-        list(pool.map(lambda machine: _import(machine, path), cluster.machines))
+        list(pool.map(lambda m: m.container.run(*argv, timeout=IMPORT_TIMEOUT, description=what), cluster.machines))
     for machine in cluster.machines:
         output = machine.context.run("crictl", "images", "--output=json").stdout
         listed = {tag for image in json.loads(output)["images"] for tag in image["repoTags"]}
         for name in images:
             if name not in listed and re.search(r"/(kube-(?!proxy)|etcd|pause)", name):
                 yield Finding(name, "not listed by crictl images", machine.name)
-
-
-def _import(machine: Machine, path: str) -> None:
-    argv = ("ctr", "--namespace=k8s.io", "images", "import", path)
-    what = "the import of the control plane's images"
-    machine.container.run(*argv, timeout=IMPORT_TIMEOUT, description=what)
 
 
 def kubeadm_init(cluster: Cluster) -> Iterator[Finding]:
@@ -85,27 +79,27 @@ def kubeadm_join(cluster: Cluster) -> Iterator[Finding]:
     yield from worker.context.run_successfully("kubeadm", "join", "--config", JOIN_CONFIG, timeout=JOIN_TIMEOUT)
 
 
-def configure_network(cluster: Cluster) -> Iterator[Finding]:
+def configure_network(cluster: Cluster) -> tuple[()]:
     """Configure our CNI plugins on each node with its part of the pod network, and routes."""
-    subnets = {machine.name: api.wait_for_pod_subnet(cluster, machine) for machine in cluster.machines}
+    subnets = {machine.name: cluster.wait_for_pod_subnet(machine) for machine in cluster.machines}
     for machine, other in (cluster.machines, cluster.machines[::-1]):
         text = json.dumps(documents.cni_configuration(subnets[machine.name]), indent=2)
         machine.container.write_file(CNI_CONFIG, text)
         machine.context.run("ip", "route", "replace", subnets[other.name], "via", other.address)
-    yield from wait_until_ready(cluster)
+    return wait_until_ready(cluster)
 
 
-def wait_until_ready(cluster: Cluster, version: Version | None = None) -> Iterator[Finding]:
+def wait_until_ready(cluster: Cluster, version: Version | None = None) -> tuple[()]:
     """Wait until both nodes are Ready, at a version if one is given; raises WaitTimeout."""
     for machine in cluster.machines:
         _wait_until_node_ready(cluster, machine, version)
     cluster.kubectl("get", "nodes", "--output=wide")
-    yield from ()
+    return ()
 
 
 def _wait_until_node_ready(cluster: Cluster, machine: Machine, version: Version | None) -> None:
     machine.container.wait_for(
-        lambda: api.is_ready(cluster, machine, str(version or "")),
+        lambda: cluster.is_ready(machine, str(version or "")),
         f"the node {machine.name} to be Ready" + (f" at v{version}" if version else ""),
         NODE_READY_TIMEOUT,
         diagnose=lambda: cluster.query("describe", "node", machine.name)[-3000:],
@@ -117,10 +111,9 @@ def run_pods(cluster: Cluster) -> Iterator[Finding]:
     names = [machine.name for machine in cluster.machines]
     manifest = json.dumps(documents.pods(cluster.pause_image, names))
     cluster.control_plane.container.write_file(POD_MANIFEST, manifest)
-    result = cluster.kubectl("apply", f"--filename={POD_MANIFEST}")
-    yield from cluster.control_plane.context.failure(result)
+    yield from cluster.control_plane.context.failure(cluster.kubectl("apply", f"--filename={POD_MANIFEST}"))
     cluster.control_plane.container.wait_for(
-        lambda: len(api.running_pods(cluster)) == len(names),
+        lambda: len(cluster.running_pods()) == len(names),
         "the pods to run",
         NODE_READY_TIMEOUT,
         diagnose=lambda: cluster.query("describe", "pods", "--show-events")[-3000:],
@@ -131,14 +124,13 @@ def run_pods(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _pod_is_connected(cluster: Cluster, machine: Machine) -> Iterator[Finding]:
-    address = api.running_pods(cluster)[machine.name]
-    subnet = api.wait_for_pod_subnet(cluster, machine)
+    address, subnet = cluster.running_pods()[machine.name], cluster.wait_for_pod_subnet(machine)
     pod = f"{documents.POD_PREFIX}{machine.name}"
     if not address.startswith(subnet.rpartition(".")[0] + "."):
         yield Finding(f"an address in {subnet}", address, f"pod {pod}")
     bridge = machine.context.run("ip", "-oneline", "address", "show", "cni0")
     if bridge.exit_code:
-        found = bridge.stderr.strip() or "no such interface"
+        found = describe_output(bridge, "no such interface")
         yield Finding("a bridge cni0, created by our plugin", found, machine.name)
     pods = machine.context.run("crictl", "pods", "--name", pod, "--state=ready")
     if pod not in pods.stdout:
@@ -150,10 +142,8 @@ def set_extra_arguments(cluster: Cluster) -> Iterator[Finding]:
     """Set KUBELET_EXTRA_ARGS: it takes precedence over flags and configuration."""
     for machine in cluster.machines:
         max_pods = EXTRA_MAX_PODS[machine.name]
-        env_file = kubelet.KubeletFiles.of(machine.context.packages).env_file
-        machine.container.write_file(env_file, f"{EXTRA_ARGS}=--max-pods={max_pods}\n")
-        yield from machine.context.run_successfully("systemctl", "restart", "kubelet")
-        findings = list(kubelet_arguments_in_order(machine))
+        yield from kubelet.set_extra_arguments(machine.context, f"--max-pods={max_pods}")
+        findings = list(assertions.kubelet_arguments_in_order(machine))
         yield from findings
         if not findings:  # else another setting takes precedence, and will not change
             _wait_for_capacity(cluster, machine, max_pods)
@@ -164,7 +154,7 @@ def _wait_for_capacity(cluster: Cluster, machine: Machine, max_pods: str) -> Non
         lambda: not list(assertions.node_capacity_is(cluster, machine, max_pods)),
         f"the node {machine.name} to report a capacity of {max_pods} pods",
         NODE_READY_TIMEOUT,
-        diagnose=lambda: json.dumps(api.get_node(cluster, machine).get("status"))[-2000:],
+        diagnose=lambda: json.dumps(cluster.node(machine).get("status"))[-2000:],
     )
 
 
@@ -172,12 +162,11 @@ def kubeadm_reset(cluster: Cluster) -> Iterator[Finding]:
     """Run `kubeadm reset` on the worker, then on the control plane: its files are gone."""
     for machine in reversed(cluster.machines):
         yield from machine.context.run_successfully("kubeadm", "reset", "--force", timeout=RESET_TIMEOUT)
-        for path in (CONFIG_FILE, KUBEADM_FLAGS_FILE, KUBELET_CONF, ADMIN_CONF):
+        for path in (CONFIG_FILE, KUBEADM_FLAGS_FILE, assertions.KUBELET_CONF, ADMIN_CONF):
             if machine.container.exists(path):
                 yield Finding("no file after the reset", "a file", machine.context.locate(path))
 
 
-def purge_packages(cluster: Cluster) -> Iterator[Finding]:
+def purge_packages(machine: Machine) -> Iterator[Finding]:
     """Purge the packages after the reset."""
-    for context in cluster.contexts:
-        yield from manage("purge", then=programs_removed)(context)
+    yield from manage("purge", then=programs_removed)(machine.context)

@@ -1,9 +1,12 @@
-"""The cluster level: kubeadm creates a cluster of two machines, and upgrades an earlier one."""
+"""The cluster level: kubeadm creates a cluster of two machines, and upgrades an earlier one.
+
+What is done to the machines, and what is checked after it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import functools
+from collections.abc import Sequence
 from dataclasses import replace
 
 from kubeparcel.hosts.catalog import Host
@@ -11,14 +14,111 @@ from kubeparcel.hosts.session import Session
 from kubeparcel.model import Version
 from kubeparcel.packages.versions import deb_version_key
 from kubeparcel.verify import kubelet
-from kubeparcel.verify.cluster import machines
-from kubeparcel.verify.cluster.machines import Cluster, ClusterSetup
-from kubeparcel.verify.cluster.scenarios import CLUSTER, UPGRADE
+from kubeparcel.verify.cluster import actions, assertions, upgrade
+from kubeparcel.verify.cluster.assertions import on_machines
+from kubeparcel.verify.cluster.machines import CONTROL_PLANE, WORKER, Cluster, ClusterSetup, start_cluster
 from kubeparcel.verify.level_runner import HostLevel, LevelRun, PlannedScenario
 from kubeparcel.verify.node_setup import require_node_packages
-from kubeparcel.verify.scenario import Scenario
+from kubeparcel.verify.scenario import Scenario, Step, scenario, vital
 
 NAME = "cluster"
+
+START: tuple[Step[Cluster], ...] = (
+    vital(
+        "packages",
+        "both machines have the packages at their versions",
+        on_machines(assertions.packages_at_initial_versions),
+    ),
+    Step(
+        "waiting", "before kubeadm the kubelet is enabled and waits", on_machines(assertions.kubelet_waits_for_kubeadm)
+    ),
+)
+IMAGES = vital("images", "the control plane's images are present", actions.import_images)
+INIT = vital("init", "kubeadm init runs from a file with a KubeletConfiguration", actions.kubeadm_init)
+CONTROL_PLANE_RUNS = Step(
+    "control-plane", "etcd, API server, controller manager and scheduler run", assertions.control_plane_runs
+)
+JOIN = vital("join", "kubeadm join runs with a bootstrap token", actions.kubeadm_join)
+NETWORK = vital("network", "with our CNI plugins both nodes become Ready", actions.configure_network)
+PODS = vital("pods", "pods on both nodes have addresses from our plugins", actions.run_pods)
+END: tuple[Step[Cluster], ...] = (
+    vital("reset", "kubeadm reset removes the cluster", actions.kubeadm_reset),
+    Step("purge", "the packages are purged after that", on_machines(actions.purge_packages)),
+)
+
+
+def _node_steps(command: str, machine: str) -> tuple[Step[Cluster], ...]:
+    """Return the steps that check what `kubeadm init` or `join` has left on its machine."""
+    rows = (
+        ("config", "config.yaml has the cluster's settings", assertions.config_has_cluster_settings),
+        ("credentials", "kubelet.conf names client certificates", assertions.kubelet_conf_has_client_certificates),
+        ("flags", "the flags file has the node's own settings", assertions.flags_file_has_node_settings),
+        ("reloaded", "the kubelet was restarted and is healthy", assertions.kubelet_restarted_by_kubeadm),
+        (
+            "command-line",
+            "the kubelet runs with the drop-in's arguments in order",
+            assertions.kubelet_arguments_in_order,
+        ),
+    )
+    return tuple(
+        Step(f"{command}-{key}", f"after kubeadm {command}: {meaning}", on_machines(assertion, machine))
+        for key, meaning, assertion in rows
+    )
+
+
+CLUSTER = scenario(
+    "cluster",
+    "kubeadm init, join and reset, with pods on both nodes",
+    *START,
+    Step("defaults", "kubeadm shows the kubelet's defaults", assertions.kubeadm_shows_defaults),
+    IMAGES,
+    INIT,
+    CONTROL_PLANE_RUNS,
+    *_node_steps("init", CONTROL_PLANE),
+    Step(
+        "config-map",
+        "the ConfigMap has the settings for nodes that join later",
+        assertions.config_map_has_cluster_settings,
+    ),
+    Step("services", "services have addresses in the subnet given to kubeadm", assertions.services_use_given_subnet),
+    JOIN,
+    Step("bootstrap", "the worker joined by TLS bootstrap", assertions.worker_joined_by_tls_bootstrap),
+    *_node_steps("join", WORKER),
+    Step("subnets", "each node has a part of the pod network", assertions.nodes_have_pod_subnets),
+    NETWORK,
+    PODS,
+    Step("reachable", "each pod is reached from both nodes", assertions.pods_are_reachable),
+    Step("runtime", "runtime and network are ready", on_machines(assertions.runtime_is_ready)),
+    Step(
+        "instance", "a node's own settings take precedence over the cluster's", assertions.node_settings_take_precedence
+    ),
+    Step("extra-args", "KUBELET_EXTRA_ARGS comes last and takes precedence", actions.set_extra_arguments),
+    *END,
+)
+UPGRADE = scenario(
+    "upgrade",
+    "an upgrade of a cluster; needs previous packages of an earlier Kubernetes",
+    *(replace(step, previous=True) for step in (*START, IMAGES, INIT, CONTROL_PLANE_RUNS, JOIN, NETWORK, PODS)),
+    Step("kubeadm", "kubeadm's package is upgraded alone; no kubelet restarts", on_machines(upgrade.upgrade_kubeadm)),
+    vital("new-images", "the new images are present", lambda cluster: actions.import_images(cluster, cluster.release)),
+    vital("apply", "kubeadm upgrade apply runs on the control plane", upgrade.kubeadm_upgrade("apply")),
+    vital("apply-healthy", "the control plane runs at the new version", upgrade.control_plane_is_upgraded),
+    vital(
+        "kubelet-control-plane",
+        "the control plane's kubelet is upgraded",
+        on_machines(upgrade.upgrade_kubelet, CONTROL_PLANE),
+    ),
+    vital("node", "kubeadm upgrade node runs on the worker", upgrade.kubeadm_upgrade("node")),
+    vital("kubelet-worker", "the worker's kubelet is upgraded", on_machines(upgrade.upgrade_kubelet, WORKER)),
+    vital(
+        "upgraded",
+        "both nodes are Ready at the new version",
+        lambda cluster: actions.wait_until_ready(cluster, cluster.release),
+    ),
+    Step("still-configured", "the nodes keep their settings", upgrade.settings_are_kept),
+    Step("pods-kept", "the pods still run and are reached", assertions.pods_are_reachable),
+    *END,
+)
 
 
 def _plan(run: LevelRun, hosts: Sequence[Host]) -> list[PlannedScenario[Cluster]]:
@@ -44,13 +144,8 @@ def _package_key(release: Version) -> tuple[object, ...]:
     return deb_version_key(release.package_version)
 
 
-def _plan_scenario(session: Session, scenario: Scenario[Cluster], setup: ClusterSetup) -> PlannedScenario[Cluster]:
-    @contextmanager
-    def start() -> Iterator[Cluster]:
-        with machines.start_cluster(session, setup) as cluster:
-            yield cluster
-
-    return PlannedScenario(scenario, setup.hosts, start)
+def _plan_scenario(session: Session, item: Scenario[Cluster], setup: ClusterSetup) -> PlannedScenario[Cluster]:
+    return PlannedScenario(item, setup.hosts, functools.partial(start_cluster, session, setup))
 
 
 def _collect_evidence(cluster: Cluster) -> None:

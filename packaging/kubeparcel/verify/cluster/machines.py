@@ -1,4 +1,4 @@
-"""A cluster of two machines on their own network: a control plane and a worker."""
+"""A cluster of two machines on their own network, a control plane and a worker, and what its API reports."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from kubeparcel.hosts import systemd_node
 from kubeparcel.hosts.catalog import Host
@@ -18,6 +18,7 @@ from kubeparcel.hosts.session import Session
 from kubeparcel.images.node_image import ensure_node_image
 from kubeparcel.model import Version
 from kubeparcel.process import CompletedProcess
+from kubeparcel.verify.cluster.documents import POD_SUBNET
 from kubeparcel.verify.scenario import HostContext, package_mounts
 
 CONTROL_PLANE, WORKER = "control-plane", "worker"
@@ -30,6 +31,9 @@ STORE = "/store"
 """Where the machines see the store, which has the archives of images."""
 
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
+
+ASSIGN_TIMEOUT = 60.0
+"""Seconds for the controller manager to assign a node its part of the pod network."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +88,53 @@ class Cluster:
         """The image of a pod that only waits."""
         return next(name for name in self.images(self.initial_release) if "/pause:" in name)
 
-    def kubectl(self, *arguments: str, timeout: float = 60) -> CompletedProcess:
+    def kubectl(self, *arguments: str) -> CompletedProcess:
         """Run kubectl as the cluster's administrator, and record it as evidence."""
-        argv = ("kubectl", f"--kubeconfig={ADMIN_CONF}", *arguments)
-        return self.control_plane.context.run(*argv, timeout=timeout)
+        return self.control_plane.context.run("kubectl", f"--kubeconfig={ADMIN_CONF}", *arguments, timeout=60)
 
     def query(self, *arguments: str) -> str:
         """Return kubectl's output, or '' if it fails. Nothing is recorded: use it to poll."""
         argv = ("kubectl", f"--kubeconfig={ADMIN_CONF}", *arguments)
         result = self.control_plane.container.run(*argv, check=False)
         return "" if result.exit_code else result.stdout
+
+    def node(self, machine: Machine) -> dict[str, Any]:
+        """Return a node's object, and record its capacity and versions as evidence."""
+        output = self.query("get", "node", machine.name, "--output=json")
+        node: dict[str, Any] = json.loads(output or "{}")
+        status = {key: node.get("status", {}).get(key) for key in ("capacity", "nodeInfo")}
+        machine.context.evidence[f"kubectl get node {machine.name}"] = json.dumps({"status": status}, indent=1)
+        return node
+
+    def wait_for_pod_subnet(self, machine: Machine) -> str:
+        """Return a node's part of the pod network, which it is assigned soon after the join."""
+        return machine.container.wait_for(
+            lambda: str(self.node(machine).get("spec", {}).get("podCIDR", "")),
+            f"the node {machine.name} to be assigned a part of {POD_SUBNET}",
+            ASSIGN_TIMEOUT,
+        )
+
+    def is_ready(self, machine: Machine, version: str = "") -> bool:
+        """Return whether a node is Ready, and at a version if one is given."""
+        template = "--output=jsonpath={.status.conditions[?(@.type=='Ready')].status} {.status.nodeInfo.kubeletVersion}"
+        fields = self.query("get", "node", machine.name, template).split()
+        return fields[:1] == ["True"] and (not version or fields[1:] == [f"v{version}"])
+
+    def running_pods(self) -> Mapping[str, str]:
+        """Return the addresses of the running test pods, by node."""
+        output = self.query("get", "pods", "--selector=app=probe", "--output=json")
+        pods: list[dict[str, Any]] = json.loads(output or "{}").get("items", [])
+        return {
+            pod["spec"]["nodeName"]: pod["status"]["podIP"]
+            for pod in pods
+            if pod["status"].get("phase") == "Running" and pod["status"].get("podIP")
+        }
+
+    def running_containers(self) -> set[str]:
+        """Return the names of the containers that run on the control plane."""
+        result = self.control_plane.context.run("crictl", "ps", "--output=json")
+        containers = json.loads(result.stdout or "{}").get("containers", [])
+        return {container["metadata"]["name"] for container in containers if container["state"] == "CONTAINER_RUNNING"}
 
 
 @dataclass(frozen=True)
@@ -116,8 +157,7 @@ def start_cluster(session: Session, setup: ClusterSetup) -> Iterator[Cluster]:
             stack.enter_context(_machine(session, setup, index, name, network))
             for index, name in enumerate((CONTROL_PLANE, WORKER))
         )
-        releases = (setup.release, setup.previous_release)
-        cluster = Cluster(session, control_plane, worker, *releases)
+        cluster = Cluster(session, control_plane, worker, setup.release, setup.previous_release)
         names = {machine.address: machine.name for machine in cluster.machines}
         for machine in cluster.machines:
             _prepare(machine, names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,16 +12,7 @@ import yaml
 from kubeparcel.hosts import systemd_node
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import kubelet
-from kubeparcel.verify.kubelet import KubeletFiles, assert_unit_properties
-from kubeparcel.verify.kubelet_contract import (
-    CONFIG_FILE,
-    DROP_IN_DIR,
-    EXTRA_ARGS,
-    FIPS_ONLY,
-    KUBEADM_FLAGS_FILE,
-    KUBELET,
-    UNIT,
-)
+from kubeparcel.verify.kubelet_contract import CONFIG_FILE, DROP_IN_DIR, FIPS_ONLY, KUBEADM_FLAGS_FILE, KUBELET, UNIT
 from kubeparcel.verify.node_setup import (
     CRI_SOCKET,
     KUBEADM_API,
@@ -29,7 +21,6 @@ from kubeparcel.verify.node_setup import (
     kubelet_configuration,
 )
 from kubeparcel.verify.scenario import HostContext, StepFunction
-from kubeparcel.verify.service.assertions import kubelet_is_healthy
 
 ADDRESS = "192.0.2.1"
 """The machine's address, from the block for documentation (RFC 5737): it has no network."""
@@ -46,17 +37,21 @@ FLAG_MAX_PODS = 33
 EVENT_QPS = 7
 """eventRecordQPS in another KubeletConfiguration."""
 
+OPEN_ACCESS: Mapping[str, Any] = {
+    "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
+    "authorization": {"mode": "AlwaysAllow"},
+}
+"""Settings with which anyone on the machine may read the kubelet's settings."""
+
 OVERRIDE = f"/etc/systemd/system/{DROP_IN_DIR}/20-override.conf"
 OWN_DROP_IN = f"/etc/systemd/system/{DROP_IN_DIR}/20-etcd-service-manager.conf"
 OWN_CONFIG = f"/etc/systemd/system/{DROP_IN_DIR}/kubelet.conf"
 STATIC_POD = PurePosixPath("/etc/kubernetes/manifests/static-pod.yaml")
 OTHER_CONFIG = "/root/other.yaml"
-RESTART_TIMEOUT = 30.0
-"""Seconds for systemd to start a killed kubelet again."""
 
 
 def kubeadm_documents(version: str) -> tuple[Mapping[str, Any], ...]:
-    """Return kubeadm's configuration; anyone on the machine may read the kubelet's settings."""
+    """Return kubeadm's configuration for a node without a cluster."""
     return (
         {
             "apiVersion": KUBEADM_API,
@@ -73,20 +68,15 @@ def kubeadm_documents(version: str) -> tuple[Mapping[str, Any], ...]:
             "kubernetesVersion": version,
             "encryptionAlgorithm": "ECDSA-P256",  # the fastest keys to generate
         },
-        {
-            "kind": "KubeletConfiguration",
-            "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
-            "authorization": {"mode": "AlwaysAllow"},
-            "maxPods": CONFIG_MAX_PODS,
-        },
+        {"kind": "KubeletConfiguration", **OPEN_ACCESS, "maxPods": CONFIG_MAX_PODS},
     )
 
 
-def prepare_node(context: HostContext) -> Iterator[Finding]:
+def prepare_node(context: HostContext) -> tuple[()]:
     """Give the machine an address, and configure its container runtime."""
     context.script('ip address replace "$1/32" dev lo', ADDRESS)
     configure_runtime(context.container, context.packages.cni_bin_dir)
-    yield from ()
+    return ()
 
 
 def run_kubeadm(context: HostContext, *environment: str) -> Iterator[Finding]:
@@ -102,33 +92,38 @@ def run_kubeadm(context: HostContext, *environment: str) -> Iterator[Finding]:
 
 def start_kubelet(context: HostContext) -> Iterator[Finding]:
     """Prepare the machine, let kubeadm start the kubelet, and record its process."""
-    yield from prepare_node(context)
+    prepare_node(context)
     yield from run_kubeadm(context)
-    yield from kubelet_is_healthy(context)
+    kubelet.wait_until_healthy(context)
     context.state["pid"] = kubelet.main_pid(context)
 
 
 def start_with_fips_only(context: HostContext) -> Iterator[Finding]:
     """Let kubeadm start the kubelet, both with GODEBUG=fips140=only, as an administrator's drop-in sets it."""
-    yield from prepare_node(context)
-    context.container.write_file(OVERRIDE, f"[Service]\nEnvironment={FIPS_ONLY}\n")
+    prepare_node(context)
+    with _drop_in(context, OVERRIDE, f"Environment={FIPS_ONLY}", keep=True):
+        yield from run_kubeadm(context, FIPS_ONLY)
+    kubelet.wait_until_healthy(context)
+
+
+@contextmanager
+def _drop_in(context: HostContext, path: str, settings: str, *, keep: bool = False) -> Iterator[None]:
+    """Add a drop-in with settings of [Service] to the kubelet's unit, until the block ends unless `keep`."""
+    context.container.write_file(path, f"[Service]\n{settings}\n")
     context.run("systemctl", "daemon-reload")
-    yield from run_kubeadm(context, FIPS_ONLY)
-    yield from kubelet_is_healthy(context)
-
-
-def restart_kubelet(context: HostContext) -> Iterator[Finding]:
-    """Restart the kubelet, so that it reads its files again."""
-    yield from context.run_successfully("systemctl", "restart", UNIT)
+    try:
+        yield
+    finally:
+        if not keep:
+            context.run("rm", path)
+            context.run("systemctl", "daemon-reload")
 
 
 def with_extra_arguments(value: str, then: StepFunction) -> StepFunction:
     """Return a step that sets the administrator's arguments, restarts, and runs another step."""
 
     def run(context: HostContext) -> Iterator[Finding]:
-        env_file = KubeletFiles.of(context.packages).env_file
-        context.container.write_file(env_file, f"{EXTRA_ARGS}={value}\n")
-        yield from restart_kubelet(context)
+        yield from kubelet.set_extra_arguments(context, value)
         yield from then(context)
 
     return run
@@ -138,10 +133,10 @@ def without_environment_files(then: StepFunction) -> StepFunction:
     """Return a step that runs another one while both environment files are missing."""
 
     def run(context: HostContext) -> Iterator[Finding]:
-        paths = (KUBEADM_FLAGS_FILE, KubeletFiles.of(context.packages).env_file)
+        paths = (KUBEADM_FLAGS_FILE, kubelet.KubeletFiles.of(context.packages).env_file)
         context.script('for path; do mv "$path" "$path.away"; done', *paths)
         try:
-            yield from restart_kubelet(context)
+            yield from kubelet.restart(context)
             yield from then(context)
         finally:
             context.script('for path; do mv "$path.away" "$path"; done', *paths)
@@ -153,16 +148,11 @@ def with_later_drop_in(variables: Mapping[str, str], then: StepFunction) -> Step
     """Return a step that runs another one while a later drop-in sets some variables."""
 
     def run(context: HostContext) -> Iterator[Finding]:
-        text = "".join(f'Environment="{name}={value}"\n' for name, value in variables.items())
-        context.container.write_file(OVERRIDE, f"[Service]\n{text}")
         context.script('(cat "$1"; echo "eventRecordQPS: $3") >"$2"', CONFIG_FILE, OTHER_CONFIG, str(EVENT_QPS))
-        context.run("systemctl", "daemon-reload")
-        try:
-            yield from restart_kubelet(context)
+        settings = "\n".join(f'Environment="{name}={value}"' for name, value in variables.items())
+        with _drop_in(context, OVERRIDE, settings):
+            yield from kubelet.restart(context)
             yield from then(context)
-        finally:
-            context.run("rm", OVERRIDE)
-            context.run("systemctl", "daemon-reload")
 
     return run
 
@@ -174,8 +164,7 @@ def start_with_own_configuration(context: HostContext) -> Iterator[Finding]:
     """
     configuration = {
         **kubelet_configuration(context.container),
-        "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
-        "authorization": {"mode": "AlwaysAllow"},
+        **OPEN_ACCESS,
         "containerRuntimeEndpoint": CRI_SOCKET,
         "staticPodPath": STATIC_POD.parent.as_posix(),
     }
@@ -185,38 +174,25 @@ def start_with_own_configuration(context: HostContext) -> Iterator[Finding]:
         "metadata": {"name": STATIC_POD.stem, "namespace": "kube-system"},
         "spec": {"containers": [{"name": "main", "image": "localhost/none:1", "imagePullPolicy": "Never"}]},
     }
-    context.container.write_file(OWN_CONFIG, yaml.safe_dump(dict(configuration)))
+    context.container.write_file(OWN_CONFIG, yaml.safe_dump(configuration))
     context.container.write_file(str(STATIC_POD), yaml.safe_dump(pod))
-    context.container.write_file(OWN_DROP_IN, f"[Service]\nExecStart=\nExecStart={KUBELET} --config={OWN_CONFIG}\n")
-    context.run("systemctl", "daemon-reload")
-    try:
-        yield from restart_kubelet(context)
-        yield from assert_unit_properties(context, ConditionResult="yes")
-        if kubelet.main_pid(context) != "0":
-            yield from kubelet_is_healthy(context)
-            yield from kubelet.assert_command_line(context, [KUBELET, f"--config={OWN_CONFIG}"])
-            kubelet.wait_for_pod(context, STATIC_POD.stem)
-    finally:
-        context.run("systemctl", "stop", UNIT)
-        context.run("rm", OWN_DROP_IN, OWN_CONFIG, str(STATIC_POD))
-        context.run("systemctl", "daemon-reload")
+    with _drop_in(context, OWN_DROP_IN, f"ExecStart=\nExecStart={KUBELET} --config={OWN_CONFIG}"):
+        try:
+            yield from kubelet.restart(context)
+            yield from kubelet.assert_unit_properties(context, ConditionResult="yes")
+            if kubelet.main_pid(context) != "0":
+                kubelet.wait_until_healthy(context)
+                yield from kubelet.assert_command_line(context, [KUBELET, f"--config={OWN_CONFIG}"])
+                kubelet.wait_for_pod(context, STATIC_POD.stem)
+        finally:
+            context.run("systemctl", "stop", UNIT)
+            context.run("rm", OWN_CONFIG, str(STATIC_POD))
 
 
 def kill_kubelet(context: HostContext) -> Iterator[Finding]:
     """Kill the kubelet: systemd starts it again as another process, which is healthy."""
-    before = kubelet.main_pid(context)
-    if before == "0":
-        state = kubelet.stopped_state(context) or "no process"
-        yield Finding("a running kubelet", state, UNIT)
-        return
-    context.run("kill", "-KILL", before)
-    context.container.wait_for(
-        lambda: kubelet.stopped_state(context) or kubelet.main_pid(context) not in ("0", before),
-        "systemd to restart the killed kubelet",
-        RESTART_TIMEOUT,
-        diagnose=lambda: kubelet.journal_tail(context),
-    )
-    yield from _runs_again(context)
+    findings = list(kubelet.kill(context))
+    yield from findings or _runs_again(context)
 
 
 def reboot(context: HostContext) -> Iterator[Finding]:
@@ -238,8 +214,7 @@ def reboot(context: HostContext) -> Iterator[Finding]:
 
 def _runs_again(context: HostContext) -> Iterator[Finding]:
     """Report a kubelet that systemd does not start, or that does not become healthy."""
-    state = kubelet.stopped_state(context)
-    if state:
+    if state := kubelet.stopped_state(context):
         yield Finding("a running kubelet", state, UNIT)
     else:
-        yield from kubelet_is_healthy(context)
+        kubelet.wait_until_healthy(context)

@@ -1,4 +1,4 @@
-"""Assertions about a running kubelet, and about the tools next to it."""
+"""Assertions about the kubelet's unit, a running kubelet, and the tools next to it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
+from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import kubelet
-from kubeparcel.verify.install.assertions import ADMIN_EDIT
-from kubeparcel.verify.kubelet import BASE_ARGUMENTS
-from kubeparcel.verify.kubelet_contract import CONFIG_FILE, FIPS_ONLY, KUBELET, UNIT
+from kubeparcel.verify.install.steps import ADMIN_EDIT
+from kubeparcel.verify.kubelet import BASE_ARGUMENTS, KubeletFiles, unit_properties
+from kubeparcel.verify.kubelet_contract import COMMAND_LINE, CONFIG_FILE, FIPS_ONLY, KUBEADM_FLAGS_FILE, KUBELET, UNIT
 from kubeparcel.verify.node_setup import CRI_SOCKET
-from kubeparcel.verify.package_expectations import binaries
-from kubeparcel.verify.scenario import HostContext, StepFunction
+from kubeparcel.verify.package_expectations import ENV_HOLDER, binaries
+from kubeparcel.verify.scenario import HostContext, StepFunction, describe_output
 
 RESTART_COMMAND = "systemctl restart kubelet"
 """The command that an upgrade prints for the administrator, because it does not restart the kubelet."""
@@ -22,6 +23,87 @@ BACKUP_SUFFIXES = (".dpkg-bak", ".dpkg-old", ".rpmsave", ".rpmnew", ".rpmorig")
 """The suffixes that package managers give to files that an administrator has edited."""
 
 CNI_VERSION = "1.0.0"
+
+
+def unit_is_valid(context: HostContext, unit: str = UNIT) -> Iterator[Finding]:
+    """`systemd-analyze verify` reports no problem with a unit and its drop-ins."""
+    result = context.run("systemd-analyze", "verify", unit)
+    lines = f"{result.stdout}{result.stderr}".splitlines()
+    problems = [line for line in lines if unit.removesuffix(".service") in line]
+    if result.exit_code or problems:
+        found = "\n".join(problems) or f"exit code {result.exit_code}"
+        yield Finding("no problem from systemd-analyze verify", found, unit)
+
+
+def unit_files_are_packaged(context: HostContext, packages: PackageSet | None = None) -> Iterator[Finding]:
+    """Systemd has read the unit and the drop-in of a package set (by default the one under test), and no other."""
+    expected = KubeletFiles.of(packages or context.packages)
+    context.run("systemctl", "cat", UNIT)
+    unit, paths = unit_properties(context, "FragmentPath", "DropInPaths").values()
+    drop_ins = _usr_merged(*paths.split())
+    if _usr_merged(unit) != _usr_merged(expected.unit):
+        yield Finding(expected.unit or "a packaged unit", unit or "no unit", UNIT)
+    if drop_ins != _usr_merged(expected.drop_in):
+        found = " ".join(drop_ins) or "no drop-in"
+        yield Finding(expected.drop_in or "a packaged drop-in", found, f"{UNIT}.d")
+
+
+def _usr_merged(*paths: str) -> list[str]:
+    """Return paths with /lib as /usr/lib, where it is a link to that on most hosts."""
+    return [re.sub(r"^/lib/", "/usr/lib/", path) for path in paths if path]
+
+
+def exec_start_is_exact(context: HostContext) -> Iterator[Finding]:
+    """ExecStart= is one command: the kubelet with the four variables, in order."""
+    commands = kubelet.parse_commands(unit_properties(context, "ExecStart")["ExecStart"])
+    expected = " ".join(COMMAND_LINE)
+    if commands != [expected]:
+        yield Finding(expected, "\n".join(commands) or "no command", f"{UNIT} ExecStart")
+
+
+def environment_files_in_order(context: HostContext) -> Iterator[Finding]:
+    """Kubeadm's flags are read first, the administrator's file last; both are optional."""
+    found = unit_properties(context, "EnvironmentFiles")["EnvironmentFiles"]
+    expected = [KUBEADM_FLAGS_FILE, KubeletFiles.of(context.packages).env_file]
+    if kubelet.parse_environment_files(found) != expected:
+        yield Finding(" then ".join(expected) + ", both optional", found or "none", f"{UNIT} EnvironmentFile")
+
+
+def nothing_overrides(context: HostContext, packages: PackageSet | None = None) -> Iterator[Finding]:
+    """Nothing in /etc or /run overrides or masks the unit, except the drop-in of a package set."""
+    result = context.script(
+        'find /etc/systemd /run/systemd /usr/local/lib/systemd \\( -name "$1" -o '
+        '-path "*/$1.d/*.conf" \\) ! -path "*.wants/*" 2>/dev/null || :',
+        UNIT,
+    )
+    for path in result.stdout.splitlines():
+        if path != KubeletFiles.of(packages or context.packages).drop_in:
+            yield Finding("no file that overrides the packages' own", "a file", path)
+
+
+def enabled_as_preset(context: HostContext, unit: str = UNIT) -> Iterator[Finding]:
+    """A unit is enabled or disabled as the host's presets say."""
+    result = context.run("systemctl", "list-unit-files", "--output=json", unit)
+    units = json.loads(result.stdout or "[]")
+    if not units:
+        yield Finding("a unit", "systemctl lists none", unit)
+    elif units[0]["state"] != units[0]["preset"]:
+        yield Finding(f"{units[0]['preset']}, by its preset", str(units[0]["state"]), unit)
+
+
+def unit_is_disabled(context: HostContext) -> Iterator[Finding]:
+    """The unit is disabled."""
+    found = context.run("systemctl", "is-enabled", UNIT).stdout.strip()
+    if found != "disabled":
+        yield Finding("disabled", found or "no state", f"systemctl is-enabled {UNIT}")
+
+
+def waits_for_kubeadm(context: HostContext) -> Iterator[Finding]:
+    """Started before kubeadm has written its configuration, the kubelet does not run or fail."""
+    context.run("systemctl", "start", UNIT)
+    yield from kubelet.assert_unit_properties(
+        context, ActiveState="inactive", ConditionResult="no", ExecMainStartTimestampMonotonic="0", NRestarts="0"
+    )
 
 
 def kubelet_runs_with(
@@ -53,12 +135,6 @@ def _flag(setting: str) -> str:
     return "--" + re.sub("([A-Z])", r"-\1", setting).lower()
 
 
-def kubelet_is_healthy(context: HostContext) -> Iterator[Finding]:
-    """The kubelet's healthz returns ok, without an API server."""
-    kubelet.wait_until_healthy(context)
-    yield from ()
-
-
 def fips_kubelet_answers_over_tls(context: HostContext) -> Iterator[Finding]:
     """The kubelet has GODEBUG=fips140=only in its environment, and serves its settings over TLS."""
     pid = kubelet.main_pid(context)
@@ -70,31 +146,25 @@ def fips_kubelet_answers_over_tls(context: HostContext) -> Iterator[Finding]:
 
 def kubelet_not_restarted(context: HostContext) -> Iterator[Finding]:
     """The kubelet is the process that was recorded last, and healthy."""
-    before, now = str(context.state["pid"]), kubelet.main_pid(context)
+    before, now = context.state["pid"], kubelet.main_pid(context)
     if now == before:
         kubelet.wait_until_healthy(context)
     else:
         context.state["pid"] = now  # the next step is judged by itself
-        found = f"process {now}" if now != "0" else "no process"
-        yield Finding(f"process {before}, not restarted", found, UNIT)
+        yield Finding(f"process {before}, not restarted", f"process {now}" if now != "0" else "no process", UNIT)
 
 
-def upgrade_advises_restart(name: str) -> StepFunction:
-    """Return a step that expects the output of a package's upgrade to name RESTART_COMMAND."""
-
-    def check(context: HostContext) -> Iterator[Finding]:
-        output = str(context.state[name])
-        context.evidence[f"output of the upgrade of {name}"] = output
-        if RESTART_COMMAND not in output:
-            where = f"the upgrade of {name}"
-            yield Finding(f"advice to run {RESTART_COMMAND}", "not in the output", where)
-
-    return check
+def upgrade_advises_restart(context: HostContext) -> Iterator[Finding]:
+    """The output of the kubelet's upgrade names RESTART_COMMAND."""
+    where = f"the upgrade of {ENV_HOLDER}"
+    context.evidence[f"output of {where}"] = context.state[ENV_HOLDER]
+    if RESTART_COMMAND not in context.state[ENV_HOLDER]:
+        yield Finding(f"advice to run {RESTART_COMMAND}", "not in the output", where)
 
 
 def edited_drop_in_is_saved(context: HostContext) -> Iterator[Finding]:
     """The administrator's edit of the drop-in is in a backup file, where it has no effect."""
-    path = str(context.state["edited"])
+    path = context.state["edited"]
     text = 'cd "${1%/*}" && shift && for f; do [ ! -f "$f" ] || grep -H "$edit" "$f"; done || :'
     names = [path.rpartition("/")[2] + suffix for suffix in BACKUP_SUFFIXES]
     result = context.script(f"edit='{ADMIN_EDIT}'; {text}", path, *names)
@@ -123,12 +193,10 @@ def crictl_reaches_runtime(context: HostContext) -> Iterator[Finding]:
     except (ValueError, KeyError, TypeError):
         states = {}
     if states.get("RuntimeReady") is not True:
-        output = (info.stderr or info.stdout).strip()[-300:] or f"exit code {info.exit_code}"
-        yield Finding("RuntimeReady: true", str(states) if states else output, "crictl info")
+        yield Finding("RuntimeReady: true", str(states) if states else describe_output(info), "crictl info")
     listed = context.run(*crictl, "ps", "--all")
     if listed.exit_code or "CONTAINER" not in listed.stdout:
-        output = (listed.stderr or listed.stdout).strip()[-300:] or f"exit code {listed.exit_code}"
-        yield Finding("a list of containers", output, "crictl ps --all")
+        yield Finding("a list of containers", describe_output(listed), "crictl ps --all")
 
 
 def cni_plugins_respond(context: HostContext) -> Iterator[Finding]:
@@ -141,5 +209,4 @@ def cni_plugins_respond(context: HostContext) -> Iterator[Finding]:
         except (ValueError, KeyError, TypeError):
             supported = ()
         if CNI_VERSION not in supported:
-            output = result.stdout[-300:] or f"no output, exit code {result.exit_code}"
-            yield Finding(f"supportedVersions with {CNI_VERSION}", output, result.argv[-1])
+            yield Finding(f"supportedVersions with {CNI_VERSION}", describe_output(result), result.argv[-1])

@@ -7,23 +7,26 @@ from collections.abc import Iterator
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import kubelet
-from kubeparcel.verify.install.assertions import ADMIN_EDIT
+from kubeparcel.verify.install.steps import ADMIN_EDIT
 from kubeparcel.verify.kubelet import KubeletFiles
 from kubeparcel.verify.kubelet_contract import UNIT
 from kubeparcel.verify.package_expectations import ENV_HOLDER
 from kubeparcel.verify.package_steps import files_as_packaged, manage
 from kubeparcel.verify.scenario import HostContext, StepFunction
-from kubeparcel.verify.service.actions import FLAG_MAX_PODS, restart_kubelet
-from kubeparcel.verify.service.assertions import kubelet_not_restarted, kubelet_runs_with
-from kubeparcel.verify.service.unit_assertions import nothing_overrides, unit_files_of
+from kubeparcel.verify.service.actions import FLAG_MAX_PODS
+from kubeparcel.verify.service.assertions import (
+    kubelet_not_restarted,
+    kubelet_runs_with,
+    nothing_overrides,
+    unit_files_are_packaged,
+)
 
 PRESET = "/etc/systemd/system-preset/00-site.preset"
 
 
 def install_previous(context: HostContext) -> Iterator[Finding]:
     """Install the packages that the scenario starts with."""
-    manager = context.package_manager
-    yield from context.change_versions(manager.install, context.previous_packages.versions)
+    yield from context.change_versions(context.package_manager.install, context.previous_packages.versions)
 
 
 def upgrade(name: str) -> StepFunction:
@@ -40,7 +43,7 @@ def upgrade(name: str) -> StepFunction:
 
 def restart_after_upgrade(context: HostContext) -> Iterator[Finding]:
     """Restart as advised: the new kubelet runs with kubeadm's arguments."""
-    yield from restart_kubelet(context)
+    yield from kubelet.restart(context)
     yield from kubelet_runs_with(maxPods=FLAG_MAX_PODS)(context)
     context.state["pid"] = kubelet.main_pid(context)
 
@@ -58,7 +61,7 @@ def remove(name: str) -> StepFunction:
     return run
 
 
-def install_with_preset_disabled(context: HostContext) -> Iterator[Finding]:
+def install_where_disabled(context: HostContext) -> Iterator[Finding]:
     """Install the kubelet's package on a host whose preset disables it."""
     context.container.write_file(PRESET, f"disable {UNIT}\n")
     yield from manage("install", ENV_HOLDER)(context)
@@ -79,31 +82,25 @@ def change_to_other_layout(context: HostContext) -> Iterator[Finding]:
 
 def change_to_this_layout(context: HostContext) -> Iterator[Finding]:
     """Change from the packages of the other layout to these, while the kubelet runs."""
-    names = context.previous_packages.names
-    versions = {name: v for name, v in context.packages.versions.items() if name in names}
+    versions = context.packages.only(context.previous_packages.names).versions
     yield from context.change_versions(context.package_manager.install, versions)
     yield from _layout_in_effect(context, context.packages)
 
 
 def _layout_in_effect(context: HostContext, installed: PackageSet) -> Iterator[Finding]:
     """Only the installed packages' drop-in is in effect, and the kubelet was not restarted."""
-    yield from unit_files_of(context, installed)
+    yield from unit_files_are_packaged(context, installed)
     yield from nothing_overrides(context, installed)
     yield from kubelet_not_restarted(context)
 
 
-def edit_drop_in_and_change_layout(context: HostContext) -> Iterator[Finding]:
+def edit_drop_in(context: HostContext) -> Iterator[Finding]:
     """Edit the drop-in in the layout that has it in /etc, then change to the other one."""
-    sets = (context.previous_packages, context.packages)
-    editable = next(packages for packages in sets if _has_drop_in_in_etc(packages))
-    if editable is context.packages:
+    drop_ins = [KubeletFiles.of(packages).drop_in for packages in (context.previous_packages, context.packages)]
+    path = next(drop_in for drop_in in drop_ins if drop_in.startswith("/etc/"))
+    in_this_layout = path != drop_ins[0]
+    if in_this_layout:
         yield from change_to_this_layout(context)
-    path = KubeletFiles.of(editable).drop_in
     context.script('echo "$2" >>"$1"', path, ADMIN_EDIT)
     context.state["edited"] = path
-    change = change_to_other_layout if editable is context.packages else change_to_this_layout
-    yield from change(context)
-
-
-def _has_drop_in_in_etc(packages: PackageSet) -> bool:
-    return KubeletFiles.of(packages).drop_in.startswith("/etc/")
+    yield from (change_to_other_layout if in_this_layout else change_to_this_layout)(context)

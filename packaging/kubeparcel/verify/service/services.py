@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.kubelet import parse_properties
+from kubeparcel.verify.kubelet import kill, unit_properties
 from kubeparcel.verify.package_steps import manage
 from kubeparcel.verify.scenario import HostContext, Scenario, Step, StepFunction
-from kubeparcel.verify.service.unit_assertions import enabled_as_preset, unit_is_valid
+from kubeparcel.verify.service.assertions import enabled_as_preset, unit_is_valid
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog_models import ServiceSpec
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 NAME = "services"
 ANY = "NAME"
 """The name of a package in the list of all scenarios."""
-
-RESTART_TIMEOUT = 30.0
-"""Seconds for systemd to start a killed service again."""
 
 MEANING = "services of packages next to the kubelet, such as etcd and containerd"
 
@@ -55,17 +52,11 @@ def _steps(name: str, names: Collection[str]) -> Iterator[Step[HostContext]]:
         yield Step(f"{name}-removed", "it stops when its package is removed", _stops(unit, name))
 
 
-def _properties(context: HostContext, unit: str, *names: str) -> list[str]:
-    result = context.run("systemctl", "show", unit, *(f"--property={name}" for name in names))
-    properties = parse_properties(result.stdout)
-    return [properties.get(name, "") for name in names]
-
-
 def _has_unit(unit: str) -> StepFunction:
     def check(context: HostContext) -> Iterator[Finding]:
         yield from unit_is_valid(context, unit)
         yield from enabled_as_preset(context, unit)
-        (path,) = _properties(context, unit, "FragmentPath")
+        path = unit_properties(context, "FragmentPath", unit=unit)["FragmentPath"]
         packaged = {entry.path for contents in context.packages.contents for entry in contents.entries}
         if path not in packaged and path.removeprefix("/usr") not in packaged:
             yield Finding("a unit of the packages", path or "no unit", unit)
@@ -83,7 +74,7 @@ def _starts(unit: str, commands: Sequence[str]) -> StepFunction:
 
 
 def _runs(context: HostContext, unit: str, commands: Sequence[str]) -> Iterator[Finding]:
-    (state,) = _properties(context, unit, "ActiveState")
+    state = unit_properties(context, "ActiveState", unit=unit)["ActiveState"]
     if state != "active":
         yield Finding("active", state, unit)
         context.run("journalctl", "--no-pager", "--lines=20", "--unit", unit)
@@ -94,18 +85,8 @@ def _runs(context: HostContext, unit: str, commands: Sequence[str]) -> Iterator[
 
 def _restarts(unit: str, commands: Sequence[str]) -> StepFunction:
     def check(context: HostContext) -> Iterator[Finding]:
-        (before,) = _properties(context, unit, "MainPID")
-        if before in ("", "0"):
-            yield Finding("a running process", "none", unit)
-            return
-
-        def is_settled() -> bool:
-            state, pid = _properties(context, unit, "ActiveState", "MainPID")
-            return state in ("failed", "inactive") or (state == "active" and pid not in ("0", before))
-
-        context.run("kill", "-KILL", before)
-        context.container.wait_for(is_settled, f"systemd to restart {unit}", RESTART_TIMEOUT)
-        yield from _runs(context, unit, commands)
+        findings = list(kill(context, unit))
+        yield from findings or _runs(context, unit, commands)
 
     return check
 
@@ -113,7 +94,7 @@ def _restarts(unit: str, commands: Sequence[str]) -> StepFunction:
 def _stops(unit: str, package: str) -> StepFunction:
     def check(context: HostContext) -> Iterator[Finding]:
         yield from manage("remove", package)(context)
-        state, pid = _properties(context, unit, "ActiveState", "MainPID")
+        state, pid = unit_properties(context, "ActiveState", "MainPID", unit=unit).values()
         if state == "active" or pid not in ("", "0"):
             yield Finding("no running process", f"{state}, process {pid}", unit)
 
