@@ -20,9 +20,7 @@ _INCIDENTAL = ("compression", "build_host")
 
 def compare_metadata(pair: ContentsPair) -> Iterator[Change]:
     """Yield the differences of the version and other fields, across formats only of those that both have."""
-    old, new = _version(pair.old), _version(pair.new)
-    if old != new:
-        yield Change(Topic.METADATA, "version", "version", old, new)
+    yield from _values(Topic.METADATA, "version", pair.old.full_version, pair.new.full_version)
     for field in _FIELDS:
         old, new = getattr(pair.old, field), getattr(pair.new, field)
         if not pair.across or field not in _OF_ONE_FORMAT:
@@ -33,11 +31,6 @@ def compare_metadata(pair: ContentsPair) -> Iterator[Change]:
     yield from _values(Topic.INCIDENTAL, "build time", _time(pair.old), _time(pair.new))
     signatures = [", ".join(package.signatures) for package in (pair.old, pair.new)]
     yield from _values(Topic.INCIDENTAL, "signatures", *signatures)
-
-
-def _version(package: PackageContents) -> str:
-    epoch = f"{package.epoch}:" if package.epoch else ""
-    return f"{epoch}{package.version}" + (f"-{package.revision}" if package.revision else "")
 
 
 def _time(package: PackageContents) -> str:

@@ -50,7 +50,7 @@ class PackageSet:
     @property
     def versions(self) -> Mapping[str, str]:
         """Version and revision by name, as the package manager writes them."""
-        return {c.name: f"{c.version}-{c.revision}" for c in self.contents}
+        return {contents.name: contents.release for contents in self.contents}
 
     @property
     def label(self) -> str:
@@ -82,13 +82,11 @@ def load_package_sets(
         if contents.arch in arches:
             by_name = newest.setdefault(contents.format, {})
             other = by_name.get(contents.name)
-            if other is None or _version_key(contents) > _version_key(other):
+            if other is None or version_key(contents.format, contents.release) > version_key(
+                other.format, other.release
+            ):
                 by_name[contents.name] = contents
     return {f: _link_files(f, by_name, folder) for f, by_name in newest.items()}
-
-
-def _version_key(contents: PackageContents) -> tuple[object, ...]:
-    return version_key(contents.format, f"{contents.version}-{contents.revision}")
 
 
 def _link_files(format_: Format, by_name: Mapping[str, PackageContents], folder: Path) -> PackageSet:

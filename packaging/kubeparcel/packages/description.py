@@ -66,9 +66,7 @@ def as_text(package: PackageContents) -> str:
 
 
 def _fields(package: PackageContents) -> Iterator[str]:
-    epoch = f"{package.epoch}:" if package.epoch else ""
-    revision = f"-{package.revision}" if package.revision else ""
-    yield f"{package.name} {epoch}{package.version}{revision} {package.arch} ({package.format})"
+    yield f"{package.name} {package.full_version} {package.arch} ({package.format})"
     yield from _wrapped("File", display_path(package.file))
     yield from _wrapped("Size", f"{quantity(package.size, 'B')}, {package.compression}")
     yield from _wrapped("Summary", package.summary)

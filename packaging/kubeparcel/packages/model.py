@@ -180,6 +180,16 @@ class PackageContents:
     has_changelog: bool
 
     @property
+    def release(self) -> str:
+        """Return version and revision: `1.36.3-1`."""
+        return f"{self.version}-{self.revision}" if self.revision else self.version
+
+    @property
+    def full_version(self) -> str:
+        """Return epoch, version and revision as package managers write them."""
+        return f"{self.epoch}:{self.release}" if self.epoch else self.release
+
+    @property
     def upstream_version(self) -> str:
         """Return the version as upstream writes it: `1.37.0-rc.1` for `1.37.0~rc.1`."""
         return upstream_notation(self.version)

@@ -17,7 +17,6 @@ from kubeparcel.packages.model import PackageContents
 from kubeparcel.paths import display_path
 from kubeparcel.trust import cyclonedx, spdx
 from kubeparcel.trust.document import serialize
-from kubeparcel.trust.subject import full_version
 
 FOLDER = "sbom"
 """The folder of SBOMs in the output folder."""
@@ -152,8 +151,3 @@ def file_contradictions(claims: SbomClaims, contents: PackageContents) -> Iterat
 
 def _digest(path: str, sha256: str | None) -> str:
     return f"{path} sha256 {sha256}" if sha256 is not None else f"no {path}"
-
-
-def package_version(contents: PackageContents) -> str:
-    """Return a package's whole version, as SBOMs write it."""
-    return full_version(contents.epoch, contents.version, contents.revision)

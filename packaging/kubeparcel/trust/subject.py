@@ -32,8 +32,7 @@ class Subject:
     @property
     def version(self) -> str:
         """The whole version: epoch, version and revision."""
-        contents = self.contents
-        return full_version(contents.epoch, contents.version, contents.revision)
+        return self.contents.full_version
 
     @property
     def purl(self) -> str:
@@ -41,10 +40,9 @@ class Subject:
         from packageurl import PackageURL
 
         contents = self.contents
-        version = full_version(0, contents.version, contents.revision)
         qualifiers = {"arch": contents.arch, **({"epoch": str(contents.epoch)} if contents.epoch else {})}
         vendor = "-".join(self.vendor.lower().split())
-        return PackageURL(str(contents.format), vendor, contents.name, version, qualifiers).to_string()
+        return PackageURL(str(contents.format), vendor, contents.name, contents.release, qualifiers).to_string()
 
     @functools.cached_property
     def patched_source(self) -> PatchedSource | None:
@@ -94,11 +92,6 @@ class Subject:
 def commit_uri(commit: str, repository: str) -> str:
     """Return the URI of a git commit, as SPDX and pip write it; without a repository if its URL is unknown."""
     return f"git+{repository}@{commit}" if repository else f"git:{commit}"
-
-
-def full_version(epoch: int, version: str, revision: str) -> str:
-    """Return epoch, version and revision as package managers write them."""
-    return f"{epoch}:" * bool(epoch) + version + f"-{revision}" * bool(revision)
 
 
 class Link(StrEnum):

@@ -113,8 +113,7 @@ def _binaries(packages: Sequence[PackageContents]) -> tuple[dict[str, _Binary], 
                 continue
             go = source.published(entry.elf.go) if source and entry.elf.go else entry.elf.go
             main = (go.module.path, go.module.version) if go else ("", "")
-            version = f"{package.version}-{package.revision}" if package.revision else package.version
-            use = Use(package.name, version, str(package.format), package.arch, entry.path, *main)
+            use = Use(package.name, package.release, str(package.format), package.arch, entry.path, *main)
             if go is None:
                 others.append((use, "not built with Go"))
             elif not go.module.path:

@@ -15,7 +15,7 @@ from kubeparcel.reports.results import Finding
 from kubeparcel.trust.sbom_files import SbomFile
 from kubeparcel.verify.kubelet_contract import DROP_IN, DROP_IN_DIR, UNIT
 from kubeparcel.verify.layout import shell_parser
-from kubeparcel.verify.layout.expected import ExpectedPackage, LayoutPaths
+from kubeparcel.verify.layout.expected import NOT_IN_CATALOG, ExpectedPackage, LayoutPaths
 from kubeparcel.verify.layout.path_owners import PathOwners
 from kubeparcel.verify.layout.shell_parser import Command
 
@@ -29,14 +29,14 @@ SHELLS = ("/bin/sh", "/usr/bin/sh")
 class CheckContext:
     """A package's contents and what is expected of it.
 
-    `name` is the file name that reports show. `expected` is None for a package that is not in the
-    catalog: only the general checks apply to it. `path_owners` are of all packages of the set.
-    `sboms` are the SBOM files next to the package.
+    `name` is the file name that reports show. Only the general checks apply to a package of which
+    NOT_IN_CATALOG is expected. `path_owners` are of all packages of the set. `sboms` are the SBOM
+    files next to the package.
     """
 
     name: str
     contents: PackageContents
-    expected: ExpectedPackage | None
+    expected: ExpectedPackage
     layout_paths: LayoutPaths
     path_owners: PathOwners
     sboms: Sequence[SbomFile] = ()
@@ -113,7 +113,7 @@ class CheckContext:
 
     def is_custom(self, path: str) -> bool:
         """Return whether a file is the user's own, which the checks of ours do not judge."""
-        file = self.expected.files.get(path) if self.expected else None
+        file = self.expected.files.get(path)
         return file is not None and file.custom
 
 
@@ -141,16 +141,16 @@ class CheckDefinition:
         return inspect.cleandoc(self.function.__doc__ or "")
 
 
-def always(_: CheckContext) -> bool:
-    """Apply a check to every package."""
-    return True
-
-
 def check(
-    name: str, meaning: str, *, applies: Condition = always, hint: str = ""
+    meaning: str, *, applies: Condition = lambda _: True, hint: str = ""
 ) -> Callable[[CheckFunction], CheckDefinition]:
-    """Turn a function into a check. Its docstring becomes the description in the documentation."""
-    return lambda function: CheckDefinition(name, meaning, function, applies, hint)
+    """Turn a function into a check of its name. Its docstring becomes the description in the documentation."""
+
+    def define(function: CheckFunction) -> CheckDefinition:
+        name = getattr(function, "__name__", "").replace("_", "-")
+        return CheckDefinition(name, meaning, function, applies, hint)
+
+    return define
 
 
 def has_scripts(context: CheckContext) -> bool:
@@ -165,12 +165,12 @@ def has_binaries(context: CheckContext) -> bool:
 
 def in_catalog(context: CheckContext) -> bool:
     """Return whether the catalog has the package."""
-    return context.expected is not None
+    return context.expected is not NOT_IN_CATALOG
 
 
 def is_exact(context: CheckContext) -> bool:
     """Return whether every byte is known, because the package was just built."""
-    return context.expected is not None and context.expected.exact
+    return context.expected.exact
 
 
 def group_findings(differences: Iterable[tuple[str, str, str]]) -> Iterator[Finding]:

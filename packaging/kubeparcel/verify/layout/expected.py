@@ -60,6 +60,10 @@ class ExpectedPackage:
         return frozenset(parent_directories(self.files))
 
 
+NOT_IN_CATALOG = ExpectedPackage("", "", "", {}, {})
+"""Expects nothing of a package."""
+
+
 @dataclass(frozen=True)
 class LayoutPaths:
     """Paths of the kubelet's files in all layouts of one format, and the catalog's packages."""

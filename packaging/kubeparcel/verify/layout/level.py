@@ -75,9 +75,8 @@ def entries() -> tuple[Entry, ...]:
 
 
 def _checked_package(package: PackageContents) -> CheckedPackage:
-    version = f"{package.version}-{package.revision}" if package.revision else package.version
     file = display_path(package.file)
-    return CheckedPackage(file, package.name, version, package.arch, str(package.format))
+    return CheckedPackage(file, package.name, package.release, package.arch, str(package.format))
 
 
 def read_or_error(file: Path, cache: InspectionCache | None = None) -> PackageContents | KubeparcelError:
@@ -105,13 +104,13 @@ def check_package(
     """
     from kubeparcel.verify.layout.check_context import CheckContext
     from kubeparcel.verify.layout.checks import run_checks
-    from kubeparcel.verify.layout.expected import LayoutPaths
+    from kubeparcel.verify.layout.expected import NOT_IN_CATALOG, LayoutPaths
 
     if isinstance(package, KubeparcelError):
         finding = Finding("a complete package", package.message, hint=package.hint)
         return (Check(READABLE_CHECK, name, READABLE_MEANING, (finding,)),)
     layout_paths = LayoutPaths.from_catalog(catalog, package.format)
-    context = CheckContext(name, package, expected, layout_paths, owners, sboms)
+    context = CheckContext(name, package, expected or NOT_IN_CATALOG, layout_paths, owners, sboms)
     return (Check(READABLE_CHECK, name, READABLE_MEANING), *run_checks(context, selection))
 
 

@@ -147,9 +147,7 @@ def _differ(entries: Iterable[PathOwner]) -> bool:
 
 
 def _owner(contents: PackageContents) -> Owner:
-    version = f"{contents.version}-{contents.revision}" if contents.revision else contents.version
-    version = f"{contents.epoch}:{version}" if contents.epoch else version
-    return Owner(contents.format, contents.name, version, contents.arch, _excluded(contents.relations))
+    return Owner(contents.format, contents.name, contents.full_version, contents.arch, _excluded(contents.relations))
 
 
 def contents_paths(contents: PackageContents) -> Iterator[PathOwner]:

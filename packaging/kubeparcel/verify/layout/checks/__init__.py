@@ -14,7 +14,6 @@ from kubeparcel.verify.layout.checks import (
     dropin,
     files,
     metadata,
-    origins,
     paths,
     relations,
     scripts,
@@ -29,10 +28,7 @@ MAX_FINDINGS = 100
 
 _MAX_TEXT = 2000
 
-_MODULES = (
-    *(paths, files, metadata, relations, binaries, origins, contained_software),
-    *(dropin, units, scripts, services),
-)
+_MODULES = (*(paths, files, metadata, relations, binaries, contained_software), *(dropin, units, scripts, services))
 
 CHECKS = tuple(
     definition for module in _MODULES for definition in vars(module).values() if isinstance(definition, CheckDefinition)

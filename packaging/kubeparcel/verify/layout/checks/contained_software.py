@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kubeparcel.packages import linked_software
 from kubeparcel.reports.results import Finding
-from kubeparcel.trust.sbom_files import contradictions, file_contradictions, package_version
+from kubeparcel.trust.sbom_files import contradictions, file_contradictions
 from kubeparcel.verify.layout.check_context import MAX_PATHS, CheckContext, check, is_exact
 
 _HINT = "Build the package again, or remove the SBOM."
@@ -18,7 +18,6 @@ def _declared_modules(context: CheckContext) -> set[str]:
 
 
 @check(
-    "bundled-modules",
     "an rpm provides exactly the Go modules in its binaries, as bundled(golang(MODULE))",
     applies=lambda context: not context.is_deb and (is_exact(context) or bool(_declared_modules(context))),
 )
@@ -35,7 +34,6 @@ def bundled_modules(context: CheckContext) -> Iterator[Finding]:
 
 
 @check(
-    "sbom",
     "SBOMs next to the package are about this package: name, version, digest and files",
     applies=lambda context: bool(context.sboms),
 )
@@ -50,7 +48,7 @@ def sbom(context: CheckContext) -> Iterator[Finding]:
         if file.claims is None:
             yield Finding("an SBOM of the package", file.problem, file.path, hint=_HINT)
             continue
-        other_package = [*contradictions(file.claims, contents.name, package_version(contents), file.package_sha256)]
+        other_package = [*contradictions(file.claims, contents.name, contents.full_version, file.package_sha256)]
         differences = other_package or [*file_contradictions(file.claims, contents)]
         for expected, actual in differences[:MAX_PATHS]:
             yield Finding(expected, actual, file.path, hint=_HINT)

@@ -34,7 +34,7 @@ def _location(entry: PackageEntry, setting: systemd_unit.Setting | None) -> str:
     return f"{entry.path} line {setting.line}" if setting else entry.path
 
 
-@_check("drop-in-readable", "systemd accepts every line of the drop-in")
+@_check("systemd accepts every line of the drop-in")
 def drop_in_readable(context: CheckContext) -> Iterator[Finding]:
     """Report lines and sections that systemd ignores, and a drop-in without ExecStart=."""
     entry, unit = _parse(context)
@@ -48,7 +48,7 @@ def drop_in_readable(context: CheckContext) -> Iterator[Finding]:
         yield Finding("ExecStart= in [Service]", "missing", entry.path)
 
 
-@_check("drop-in-environment", "the drop-in sets exactly kubeadm's two fixed variables")
+@_check("the drop-in sets exactly kubeadm's two fixed variables")
 def drop_in_environment(context: CheckContext) -> Iterator[Finding]:
     """Report missing, additional and different assignments in Environment=."""
     entry, unit = _parse(context)
@@ -64,7 +64,7 @@ def drop_in_environment(context: CheckContext) -> Iterator[Finding]:
         yield Finding(f'Environment="{name}={ENVIRONMENT[name]}"', "not set", entry.path)
 
 
-@_check("drop-in-environment-files", "the drop-in reads kubeadm's flags first, then the administrator's file")
+@_check("the drop-in reads kubeadm's flags first, then the administrator's file")
 def drop_in_environment_files(context: CheckContext) -> Iterator[Finding]:
     """Report missing, additional and swapped EnvironmentFile=: the last file takes precedence."""
     entry, unit = _parse(context)
@@ -80,7 +80,7 @@ def drop_in_environment_files(context: CheckContext) -> Iterator[Finding]:
         )
 
 
-@_check("drop-in-environment-files-optional", "the kubelet starts if the environment files are missing")
+@_check("the kubelet starts if the environment files are missing")
 def drop_in_environment_files_optional(context: CheckContext) -> Iterator[Finding]:
     """Report EnvironmentFile= without a leading `-`: the service fails if the file is missing."""
     entry, unit = _parse(context)
@@ -90,7 +90,7 @@ def drop_in_environment_files_optional(context: CheckContext) -> Iterator[Findin
             yield Finding(expected, setting.value, _location(entry, setting))
 
 
-@_check("drop-in-resets-exec-start", "the drop-in replaces the unit's command")
+@_check("the drop-in replaces the unit's command")
 def drop_in_resets_exec_start(context: CheckContext) -> Iterator[Finding]:
     """Report anything but an empty ExecStart= followed by one ExecStart= with the command."""
     entry, unit = _parse(context)
@@ -113,7 +113,7 @@ def _command_line(context: CheckContext) -> tuple[str, str, tuple[systemd_unit.W
     return _location(entry, last), value, systemd_unit.split_words(value)
 
 
-@_check("kubelet-command-line", "the kubelet's command line has the four variables in order")
+@_check("the kubelet's command line has the four variables in order")
 def kubelet_command_line(context: CheckContext) -> Iterator[Finding]:
     """Report a command line other than the one that kubeadm documents."""
     location, value, words = _command_line(context)
@@ -121,7 +121,7 @@ def kubelet_command_line(context: CheckContext) -> Iterator[Finding]:
         yield Finding(f"ExecStart={' '.join(COMMAND_LINE)}", f"ExecStart={value}", location)
 
 
-@_check("kubelet-variables-split", "systemd splits each variable into several arguments")
+@_check("systemd splits each variable into several arguments")
 def kubelet_variables_split(context: CheckContext) -> Iterator[Finding]:
     """Report variables in quotes or braces, which systemd passes as a single argument."""
     location, _, words = _command_line(context)
@@ -132,7 +132,7 @@ def kubelet_variables_split(context: CheckContext) -> Iterator[Finding]:
             yield Finding(variable, word.raw, location, hint)
 
 
-@_check("kubelet-extra-args-last", "the administrator's arguments override all others")
+@_check("the administrator's arguments override all others")
 def kubelet_extra_args_last(context: CheckContext) -> Iterator[Finding]:
     """Report a command line that does not end with $KUBELET_EXTRA_ARGS: the last flag wins."""
     location, value, words = _command_line(context)

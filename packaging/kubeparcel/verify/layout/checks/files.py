@@ -11,9 +11,7 @@ from kubeparcel.verify.layout.check_context import CheckContext, check, group_fi
 
 
 @check(
-    "modes",
-    "files and directories have the expected permissions",
-    hint="Set mode in packages.NAME.files of kubeparcel.yaml.",
+    "files and directories have the expected permissions", hint="Set mode in packages.NAME.files of kubeparcel.yaml."
 )
 def modes(context: CheckContext) -> Iterator[Finding]:
     """Report permissions that differ from the package's record, or the catalog's.
@@ -25,10 +23,9 @@ def modes(context: CheckContext) -> Iterator[Finding]:
 
 
 def _mode_differences(context: CheckContext) -> Iterator[tuple[str, str, str]]:
-    expected_files = context.expected.files if context.expected else {}
     for entry in context.contents.entries:
         mode = entry.mode & 0o777
-        file = expected_files.get(entry.path)
+        file = context.expected.files.get(entry.path)
         if entry.kind is FileType.SYMLINK:
             continue
         if file is not None:
@@ -47,7 +44,7 @@ def _is_stricter(mode: int, allowed: int) -> bool:
     return mode & 0o700 == allowed & 0o700 and not mode & ~allowed
 
 
-@check("owner-root", "every path is owned by root:root")
+@check("every path is owned by root:root")
 def owner_root(context: CheckContext) -> Iterator[Finding]:
     """Report paths with another owner or group, by name or number."""
     yield from group_findings(
@@ -57,7 +54,7 @@ def owner_root(context: CheckContext) -> Iterator[Finding]:
     )
 
 
-@check("no-privileges", "no file has setuid, setgid, the sticky bit or capabilities")
+@check("no file has setuid, setgid, the sticky bit or capabilities")
 def no_privileges(context: CheckContext) -> Iterator[Finding]:
     """Report special permission bits and file capabilities."""
     for entry in context.contents.entries:
@@ -67,7 +64,7 @@ def no_privileges(context: CheckContext) -> Iterator[Finding]:
             yield Finding("no capabilities", entry.capabilities, entry.path)
 
 
-@check("not-world-writable", "no file is world-writable")
+@check("no file is world-writable")
 def not_world_writable(context: CheckContext) -> Iterator[Finding]:
     """Report files and directories that every user may write to."""
     yield from group_findings(
@@ -78,7 +75,6 @@ def not_world_writable(context: CheckContext) -> Iterator[Finding]:
 
 
 @check(
-    "config-files",
     "exactly the files in /etc are configuration files that keep local changes",
     applies=lambda context: any(e.is_conffile or e.path.startswith("/etc/") for e in context.files),
     hint="Set config: true for files in /etc, in packages.NAME.files of kubeparcel.yaml.",
@@ -102,7 +98,6 @@ def config_files(context: CheckContext) -> Iterator[Finding]:
 
 
 @check(
-    "binary-digests",
     "each binary is identical to the one downloaded or compiled",
     applies=lambda context: is_exact(context) and has_binaries(context),
 )
@@ -111,24 +106,21 @@ def binary_digests(context: CheckContext) -> Iterator[Finding]:
     return _different_digests(context, elf=True)
 
 
-@check("file-contents", "each other file is identical to the rendered one", applies=is_exact)
+@check("each other file is identical to the rendered one", applies=is_exact)
 def file_contents(context: CheckContext) -> Iterator[Finding]:
     """Report other files whose SHA-256 differs from that of the input of the build."""
     return _different_digests(context, elf=False)
 
 
 def _different_digests(context: CheckContext, *, elf: bool) -> Iterator[Finding]:
-    expected_files = context.expected.files if context.expected else {}
     for entry in context.files:
-        file = expected_files.get(entry.path)
+        file = context.expected.files.get(entry.path)
         if file and file.sha256 and bool(entry.elf) is elf and file.sha256 != entry.sha256:
             yield Finding(f"sha256 {file.sha256}", f"sha256 {entry.sha256}", entry.path)
 
 
 @check(
-    "timestamps",
-    "no file is newer than the release",
-    applies=lambda context: bool(context.contents.build_time or is_exact(context)),
+    "no file is newer than the release", applies=lambda context: bool(context.contents.build_time or is_exact(context))
 )
 def timestamps(context: CheckContext) -> Iterator[Finding]:
     """Report files newer than the release, or than the package if the release is unknown.
@@ -136,7 +128,7 @@ def timestamps(context: CheckContext) -> Iterator[Finding]:
     For a package that was just built, also report a build time that is not the release's.
     """
     built = context.contents.build_time
-    limit = (context.expected.timestamp if context.expected else 0) or built
+    limit = context.expected.timestamp or built
     yield from group_findings(
         (f"at most {utc_time(limit)}", utc_time(entry.mtime), entry.path)
         for entry in context.contents.entries

@@ -15,12 +15,10 @@ from kubeparcel.verify.layout.path_owners import package_identity
 _KINDS = {"file": FileType.FILE, "dir": FileType.DIR, "link": FileType.SYMLINK}
 
 
-@check("files-present", "every expected file and directory is in the package", applies=in_catalog)
+@check("every expected file and directory is in the package", applies=in_catalog)
 def files_present(context: CheckContext) -> Iterator[Finding]:
     """Report expected paths that are missing from the package."""
     expected = context.expected
-    if expected is None:
-        return
     missing = [path for path in expected.files if path not in context.entries_by_path]
     missing += [
         f"{folder}/…"
@@ -31,7 +29,6 @@ def files_present(context: CheckContext) -> Iterator[Finding]:
 
 
 @check(
-    "no-stray-files",
     "the package contains only expected files",
     applies=in_catalog,
     hint="If the file belongs to the package, add it to packages.NAME.files in kubeparcel.yaml.",
@@ -39,8 +36,6 @@ def files_present(context: CheckContext) -> Iterator[Finding]:
 def no_stray_files(context: CheckContext) -> Iterator[Finding]:
     """Report paths that neither the catalog nor the configuration lists."""
     expected = context.expected
-    if expected is None:
-        return
     parents = expected.parent_folders() | {
         str(parent) for folder in expected.binary_folders for parent in PurePosixPath(folder).parents
     }
@@ -60,13 +55,12 @@ def _is_directly_in(entry: PackageEntry, folder: str) -> bool:
     return str(PurePosixPath(entry.path).parent) == folder
 
 
-@check("file-types", "files, directories and symlinks have the expected type and target")
+@check("files, directories and symlinks have the expected type and target")
 def file_types(context: CheckContext) -> Iterator[Finding]:
     """Report paths of another type than expected, symlinks with another target, and devices."""
-    expected_files = context.expected.files if context.expected else {}
     differences = []
     for entry in context.contents.entries:
-        file = expected_files.get(entry.path)
+        file = context.expected.files.get(entry.path)
         if file is not None:
             expected, found = _KINDS[file.kind].value, entry.kind.value
             if file.link:
@@ -78,13 +72,12 @@ def file_types(context: CheckContext) -> Iterator[Finding]:
 
 
 @check(
-    "owned-directories",
     "the package owns the directories that it creates",
     hint="Add them to packages.NAME.files in kubeparcel.yaml: - {path: …, dir: true}",
 )
 def owned_directories(context: CheckContext) -> Iterator[Finding]:
     """Report directories that would remain after removal, because no package owns them."""
-    unchecked = context.expected.unchecked_folders if context.expected else ()
+    unchecked = context.expected.unchecked_folders
     paths = (entry.path for entry in context.files if not entry.path.startswith(unchecked))
     yield from group_findings(
         ("the package owns the directory", "not owned", directory)
@@ -94,7 +87,6 @@ def owned_directories(context: CheckContext) -> Iterator[Finding]:
 
 
 @check(
-    "one-owner-per-path",
     "no two packages that are installed together contain the same path differently",
     applies=lambda context: len(context.path_owners.names.get(context.contents.format, ())) > 1,
 )

@@ -32,7 +32,7 @@ def _shell_scripts(context: CheckContext) -> Iterator[tuple[str, str]]:
             yield name, script.body
 
 
-@_check("scripts-interpreter", "scriptlets run with /bin/sh")
+@_check("scriptlets run with /bin/sh")
 def scripts_interpreter(context: CheckContext) -> Iterator[Finding]:
     """Report interpreters that a minimal host may not have; rpm's built-in Lua is allowed."""
     for name, script in context.contents.scripts.items():
@@ -40,7 +40,7 @@ def scripts_interpreter(context: CheckContext) -> Iterator[Finding]:
             yield Finding("/bin/sh", script.interpreter or "no interpreter", name)
 
 
-@_check("scripts-parse", "scriptlets have no syntax errors")
+@_check("scriptlets have no syntax errors")
 def scripts_parse(context: CheckContext) -> Iterator[Finding]:
     """Report scriptlets that `sh -n` rejects."""
     for name, body in _shell_scripts(context):
@@ -49,7 +49,7 @@ def scripts_parse(context: CheckContext) -> Iterator[Finding]:
             yield Finding("a script that sh -n accepts", result.stderr.strip(), name)
 
 
-@_check("scripts-posix", "scriptlets are POSIX shell")
+@_check("scriptlets are POSIX shell")
 def scripts_posix(context: CheckContext) -> Iterator[Finding]:
     """Report syntax that only bash supports: on Debian, /bin/sh is dash."""
     for name, body in _shell_scripts(context):
@@ -59,7 +59,7 @@ def scripts_posix(context: CheckContext) -> Iterator[Finding]:
                 yield Finding("POSIX shell", line.strip(), f"{name} line {number}")
 
 
-@_check("scripts-succeed", "scriptlets exit with 0")
+@_check("scriptlets exit with 0")
 def scripts_succeed(context: CheckContext) -> Iterator[Finding]:
     """Report commands whose failure fails the scriptlet, which leaves a half-installed package."""
     for name, command in context.script_commands:
@@ -75,7 +75,7 @@ def scripts_succeed(context: CheckContext) -> Iterator[Finding]:
             yield Finding(expected, f"… && {command.command_line}", f"{name} line {command.line}")
 
 
-@_check("scripts-no-recursive-removal", "scriptlets remove no directory trees")
+@_check("scriptlets remove no directory trees")
 def scripts_no_recursive_removal(context: CheckContext) -> Iterator[Finding]:
     """Report `rm -r` and `find -delete`, which may remove files of other packages."""
     for name, command in context.script_commands:
@@ -86,7 +86,7 @@ def scripts_no_recursive_removal(context: CheckContext) -> Iterator[Finding]:
             yield Finding("no recursive removal", command.command_line, location)
 
 
-@_check("scripts-leave-data", "scriptlets do not touch CNI plugins and cluster data")
+@_check("scriptlets do not touch CNI plugins and cluster data")
 def scripts_leave_data(context: CheckContext) -> Iterator[Finding]:
     """Report commands with paths of CNI plugins and configuration, kubeadm and kubelet data."""
     for name, command in context.script_commands:
@@ -98,7 +98,7 @@ def scripts_leave_data(context: CheckContext) -> Iterator[Finding]:
                 yield Finding(f"no changes to {word}", command.command_line, location)
 
 
-@_check("scripts-idempotent", "scriptlets can run more than once")
+@_check("scriptlets can run more than once")
 def scripts_idempotent(context: CheckContext) -> Iterator[Finding]:
     """Report commands that fail in a second run, and lines appended to files."""
     for name, command in context.script_commands:
@@ -114,14 +114,13 @@ def scripts_idempotent(context: CheckContext) -> Iterator[Finding]:
 
 
 def _is_exact_with_scripts(context: CheckContext) -> bool:
-    expected = context.expected.scripts if context.expected else {}
-    return is_exact(context) and bool(expected or has_scripts(context))
+    return is_exact(context) and bool(context.expected.scripts or has_scripts(context))
 
 
-@check("scripts-exact", "scriptlets are identical to the rendered ones", applies=_is_exact_with_scripts)
+@check("scriptlets are identical to the rendered ones", applies=_is_exact_with_scripts)
 def scripts_exact(context: CheckContext) -> Iterator[Finding]:
     """Report missing and additional scriptlets, and the first line that differs."""
-    expected = context.expected.scripts if context.expected else {}
+    expected = context.expected.scripts
     found = {name: script.body for name, script in context.contents.scripts.items()}
     for name in sorted({*expected, *found}):
         if name not in found:

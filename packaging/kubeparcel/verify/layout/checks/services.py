@@ -53,7 +53,7 @@ def _location(scriptlet: str, command: Command) -> str:
     return f"{scriptlet} line {command.line}"
 
 
-@check("scripts-leave-kubelet-running", "scriptlets never start or restart the kubelet", applies=has_scripts)
+@check("scriptlets never start or restart the kubelet", applies=has_scripts)
 def scripts_leave_kubelet_running(context: CheckContext) -> Iterator[Finding]:
     """Report commands that start, restart or kill services: nodes are drained manually first."""
     for name, command in context.script_commands:
@@ -69,7 +69,7 @@ def _manages_services(context: CheckContext) -> bool:
     return any(command.program in SYSTEMCTL | _SERVICE for _, command in context.script_commands)
 
 
-@check("scripts-stop-on-removal-only", "scriptlets stop the kubelet only on removal", applies=_manages_services)
+@check("scriptlets stop the kubelet only on removal", applies=_manages_services)
 def scripts_stop_on_removal_only(context: CheckContext) -> Iterator[Finding]:
     """Report commands that stop or disable a service on upgrades too."""
     required, excluded = _ON_REMOVAL[context.is_deb], _ON_UPGRADE[context.is_deb]
@@ -80,7 +80,7 @@ def scripts_stop_on_removal_only(context: CheckContext) -> Iterator[Finding]:
             yield Finding(expected, command.command_line, _location(name, command))
 
 
-@check("scripts-enable-once", "scriptlets enable the kubelet only on the first installation", applies=_manages_services)
+@check("scriptlets enable the kubelet only on the first installation", applies=_manages_services)
 def scripts_enable_once(context: CheckContext) -> Iterator[Finding]:
     """Report commands that enable a service on upgrades, and so undo `systemctl disable`."""
     for name, command in context.script_commands:
@@ -95,7 +95,7 @@ def scripts_enable_once(context: CheckContext) -> Iterator[Finding]:
             )
 
 
-@check("scripts-without-systemd", "the package can be installed without systemd", applies=_manages_services)
+@check("the package can be installed without systemd", applies=_manages_services)
 def scripts_without_systemd(context: CheckContext) -> Iterator[Finding]:
     """Report service commands that fail without systemd, such as in a container build."""
     for name, command in context.script_commands:
@@ -109,7 +109,6 @@ def scripts_without_systemd(context: CheckContext) -> Iterator[Finding]:
 
 
 @check(
-    "scripts-reload-systemd",
     "scriptlets reload systemd after changes of units and drop-ins",
     applies=lambda context: bool(context.unit or context.drop_in),
 )
@@ -123,9 +122,8 @@ def scripts_reload_systemd(context: CheckContext) -> Iterator[Finding]:
 
 
 @check(
-    "obsolete-drop-in-removed",
     "the other layout's drop-in is removed",
-    applies=lambda context: context.is_deb and bool(context.expected and context.expected.obsolete_conffiles),
+    applies=lambda context: context.is_deb and bool(context.expected.obsolete_conffiles),
 )
 def obsolete_drop_in_removed(context: CheckContext) -> Iterator[Finding]:
     """Report scriptlets that do not remove the other layout's conffile, which masks the new one."""
@@ -135,7 +133,7 @@ def obsolete_drop_in_removed(context: CheckContext) -> Iterator[Finding]:
         if command.program == "dpkg-maintscript-helper" and "rm_conffile" in command.argv
         for word in command.argv
     }
-    for path in context.expected.obsolete_conffiles if context.expected else ():
+    for path in context.expected.obsolete_conffiles:
         for name in ("preinst", "postinst", "postrm"):
             if (name, path) not in removed:
                 yield Finding(f"dpkg-maintscript-helper rm_conffile {path}", "missing", name)

@@ -48,7 +48,7 @@ def _has_exactly(context: CheckContext, section: str, key: str) -> Iterator[Find
         yield Finding(f"{key}={expected} in [{section}]", found, location)
 
 
-@_check("unit-readable", "systemd accepts every line of the unit")
+@_check("systemd accepts every line of the unit")
 def unit_readable(context: CheckContext) -> Iterator[Finding]:
     """Report lines that systemd ignores."""
     entry, unit = _parse(context)
@@ -56,13 +56,13 @@ def unit_readable(context: CheckContext) -> Iterator[Finding]:
         yield Finding("KEY=VALUE in a section", text, f"{entry.path} line {line}")
 
 
-@_check("unit-exec-start", "the unit runs the kubelet without arguments")
+@_check("the unit runs the kubelet without arguments")
 def unit_exec_start(context: CheckContext) -> Iterator[Finding]:
     """Report another command, and arguments: those belong in the drop-in."""
     return _has_exactly(context, "Service", "ExecStart")
 
 
-@_check("unit-restart", "systemd always restarts the kubelet")
+@_check("systemd always restarts the kubelet")
 def unit_restart(context: CheckContext) -> Iterator[Finding]:
     """Report settings with which systemd stops restarting the kubelet, or restarts it too fast."""
     yield from _has_exactly(context, "Service", "Restart")
@@ -75,13 +75,13 @@ def unit_restart(context: CheckContext) -> Iterator[Finding]:
         yield Finding("RestartSec=10", "systemd's default of 0.1 s", entry.path)
 
 
-@_check("unit-enabled", "the unit can be enabled, and starts at boot")
+@_check("the unit can be enabled, and starts at boot")
 def unit_enabled(context: CheckContext) -> Iterator[Finding]:
     """Report a WantedBy= other than multi-user.target."""
     return _has_exactly(context, "Install", "WantedBy")
 
 
-@_check("unit-network", "the kubelet starts after the network is online")
+@_check("the kubelet starts after the network is online")
 def unit_network(context: CheckContext) -> Iterator[Finding]:
     """Report Wants= or After= without network-online.target."""
     entry, unit = _parse(context)
@@ -103,7 +103,7 @@ def _should_wait_for_config(context: CheckContext) -> bool:
     return context.built_by_kubeparcel or bool(unit.assignments("Unit", "ConditionPathExists"))
 
 
-@check("unit-waits-for-config", "before kubeadm init, the kubelet does not start", applies=_should_wait_for_config)
+@check("before kubeadm init, the kubelet does not start", applies=_should_wait_for_config)
 def unit_waits_for_config(context: CheckContext) -> Iterator[Finding]:
     """Report other conditions than: a configuration exists, kubeadm's drop-in does not, or another one does."""
     entry, unit = _parse(context)
@@ -118,7 +118,7 @@ def unit_waits_for_config(context: CheckContext) -> Iterator[Finding]:
         yield Finding("\n".join(allowed[0]), "\n".join(found) or "no condition", location)
 
 
-@_check("unit-not-in-etc", "the unit is not in /etc")
+@_check("the unit is not in /etc")
 def unit_not_in_etc(context: CheckContext) -> Iterator[Finding]:
     """Report a unit in /etc, which belongs to the administrator and masks all other units."""
     entry, _ = _parse(context)
@@ -127,7 +127,6 @@ def unit_not_in_etc(context: CheckContext) -> Iterator[Finding]:
 
 
 @check(
-    "env-file",
     "the environment file sets KUBELET_EXTRA_ARGS and nothing else, to one value",
     applies=lambda context: context.env_file is not None,
 )
