@@ -11,6 +11,7 @@ import pytest
 from kubeparcel.errors import ToolError
 from kubeparcel.repository.signing import gpg, keyring, raw_signature
 from kubeparcel.repository.signing.gpg import GpgHome
+from kubeparcel.repository.signing.signer import Signer
 
 ALGORITHMS = ("rsa2048", "nistp256", "nistp384", "ed25519")
 PASSPHRASE = 'a "pass" %41 phrase\\'
@@ -22,6 +23,9 @@ def home() -> Iterator[GpgHome]:
     with gpg.temporary_home(private_keys=True) as home:
         for algorithm in ALGORITHMS:
             home.run("--quick-generate-key", algorithm, algorithm, "sign", "1d", passphrase="")
+        home.run("--quick-generate-key", "subkey", "rsa2048", "cert", "1d", passphrase="")
+        home.run("--quick-add-key", fingerprint(home, "subkey"), "rsa2048", "sign", "1d", passphrase="")
+        home.run("--quick-generate-key", "locked", "rsa2048", "sign", "1d", passphrase=PASSPHRASE)
         home.run("--quick-generate-key", "secret", "nistp256", "sign", "1d", passphrase=PASSPHRASE)
         yield home
 
@@ -44,6 +48,30 @@ def test_openssl_verifies_signatures(home: GpgHome, algorithm: str, tmp_path: Pa
         subprocess.run(argv, cwd=tmp_path, check=True, capture_output=True)
         assert raw_signature.public_key(home, name).verifies(signature, message)
         assert not raw_signature.public_key(home, name).verifies(signature, message + b"!")
+
+
+def test_many_signatures_by_a_loaded_key_are_those_of_the_agent(home: GpgHome) -> None:
+    name = fingerprint(home, "rsa2048")
+    messages = [b"statement %d" % number for number in range(5)]
+    assert raw_signature.loaded_key(home, name)
+    assert raw_signature.sign(home, name, messages) == [
+        signature for message in messages for signature in raw_signature.sign(home, name, [message])
+    ]
+
+
+@pytest.mark.parametrize("name", ["rsa2048", "subkey"])
+def test_rpm_signatures_by_a_loaded_key_are_those_of_gpg(home: GpgHome, name: str) -> None:
+    key = next(key for key in keyring.list_keys(home) if key.user_id == name)
+    signer = Signer(home, (key,), moment=key.created + 60)
+    assert raw_signature.loaded_key(home, key.signing_fingerprint)
+    signed_by_gpg = signer._sign(b"a header", signer.fingerprints, "--detach-sign")
+    assert signer.sign_binary(b"a header") == signed_by_gpg
+
+
+def test_only_rsa_keys_without_a_passphrase_are_loaded(home: GpgHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(gpg.PASSPHRASE_VARIABLE, PASSPHRASE)
+    loaded = {key.user_id for key in keyring.list_keys(home) if raw_signature.loaded_key(home, key.signing_fingerprint)}
+    assert loaded == {"rsa2048", "subkey"}
 
 
 def test_a_key_that_signs_no_digests_is_refused(home: GpgHome) -> None:

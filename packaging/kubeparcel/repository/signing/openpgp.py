@@ -92,6 +92,17 @@ def signatures(data: bytes) -> Iterator[Signature]:
             yield _signature(packet)
 
 
+def secret_key(data: bytes, fingerprint: str) -> bytes:
+    """Return the body of the private key or subkey with a fingerprint; empty if there is none."""
+    for packet in packets(data):
+        if (
+            _tag(packet) in ("SecretKey", "SecretSubkey")
+            and (_field(packet, "fingerprint") or "").upper() == fingerprint
+        ):
+            return _field(packet, "body") or b""
+    return b""
+
+
 def self_signatures(certificates: bytes) -> Iterator[tuple[str, Signature]]:
     """Yield the newest self-signature of each part of each key, with the key's ID."""
     newest: dict[tuple[str, bytes, str], tuple[str, Signature]] = {}

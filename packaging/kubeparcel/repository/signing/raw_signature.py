@@ -1,8 +1,8 @@
 """Signatures without OpenPGP's packets, by the repository's key: those that cosign and OpenSSL verify.
 
 gpg-agent signs a digest for any client (`PKSIGN`, gnupg.org/documentation, Agent Protocol); gpg itself uses it.
-The key stays where it is, also on a smart card. Up to version 2.4 the agent accepts digests only,
-and EdDSA signs data, so Ed25519 keys cannot sign like this.
+The key stays where it is, also on a smart card; for many signatures it is loaded, if it has no passphrase.
+Up to version 2.4 the agent accepts digests only, and EdDSA signs data, so Ed25519 keys cannot sign like this.
 """
 
 from __future__ import annotations
@@ -18,11 +18,16 @@ from kubeparcel.errors import ToolError
 from kubeparcel.process import find_program, run
 from kubeparcel.repository.signing import gpg
 from kubeparcel.repository.signing.gpg import GpgHome
+from kubeparcel.repository.signing.loaded_key import LoadedKey, load_key
 from kubeparcel.repository.signing.secret_folder import secret_folder
+from kubeparcel.threads import PROCESSORS, parallel_map
 from kubeparcel.trust.public_keys import PublicKey, parse_ssh
 
 _BATCH = 250
 """The number of signatures that one process asks for."""
+
+_MANY = 4
+"""The number of signatures from which on a key is loaded, which takes as long as two by the agent."""
 
 _ERROR = re.compile(r"^ERR \d+ (.*)$", re.MULTILINE)
 
@@ -47,6 +52,9 @@ def public_key(home: GpgHome, fingerprint: str) -> PublicKey:
 def sign(home: GpgHome, fingerprint: str, messages: Sequence[bytes]) -> list[bytes]:
     """Return a signature of each message by a key or subkey. Raises ToolError, and UnsupportedKey."""
     key = public_key(home, fingerprint)
+    if len(messages) >= _MANY and (loaded := loaded_key(home, fingerprint)):
+        hashes = [hashlib.new(key.digest_algorithm, message).digest() for message in messages]
+        return parallel_map(lambda hash_, _: loaded.sign(hash_, key.digest_algorithm), hashes, PROCESSORS)
     keygrip = _keygrip(home, fingerprint)
     signatures: list[bytes] = []
     for start in range(0, len(messages), _BATCH):
@@ -55,6 +63,15 @@ def sign(home: GpgHome, fingerprint: str, messages: Sequence[bytes]) -> list[byt
         ]
         signatures += [key.encode_signature(numbers) for numbers in _sign_digests(home, key, keygrip, digests)]
     return signatures
+
+
+@functools.lru_cache(16)
+def loaded_key(home: GpgHome, fingerprint: str) -> LoadedKey | None:
+    """Return the private key of a key or subkey; None if only the agent can sign with it."""
+    try:
+        return load_key(home, fingerprint, _keygrip(home, fingerprint))
+    except ImportError:  # cryptography is not installed
+        return None
 
 
 @functools.lru_cache(16)

@@ -80,6 +80,10 @@ class Signer:
 
     def sign_binary(self, data: bytes) -> bytes:
         """Return one binary signature by the first key, as rpm headers have it."""
+        from kubeparcel.repository.signing import raw_signature
+
+        if loaded := raw_signature.loaded_key(self.home, self.fingerprints[0]):
+            return loaded.openpgp_signature(data, self.moment)
         return self._sign(data, self.fingerprints[:1], "--detach-sign")
 
     @functools.cached_property
