@@ -211,7 +211,12 @@ OPTIONS: Mapping[str, Option] = {
         positional=True,
     ),
     "strict": Option("fail if a published version was built again with different bytes, instead of keeping it"),
-    "retain": Option("keep only the newest COUNT versions of each package in each minor", "COUNT", "all", limits=COUNT),
+    "retain": Option(
+        "keep only the newest COUNT versions of each package in each minor; not remembered",
+        "COUNT",
+        "all",
+        limits=COUNT,
+    ),
     "all-revisions": Option("also publish revisions that a newer one in the folder replaces"),
     "yes": Option("do not ask for confirmation"),
     "name": Option("name of the key", "NAME", "default"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,22 @@ from pathlib import Path
 
 import pytest
 
+from kubeparcel import paths
 from kubeparcel.errors import Busy
 from kubeparcel.repository.storage import lock_holder
 from kubeparcel.repository.storage.folder import FolderStorage
+
+_KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from kubeparcel.repository.storage.folder import FolderStorage
+from kubeparcel.worker_processes import worker_processes
+
+with FolderStorage(Path(sys.argv[1])).lease(0), worker_processes() as workers:
+    workers.submit(time.sleep, 0).result()
+    workers.submit(time.sleep, 60)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 _FLOCK = (
     "import fcntl, sys\n"
@@ -126,3 +140,11 @@ def test_released_lock_has_no_record_of_its_last_publisher(repo: Path) -> None:
         assert token == 2
         message = busy_message(repo)
     assert f"is locked by another publisher (process {os.getpid()} on " in message
+
+
+def test_workers_of_a_killed_publisher_do_not_keep_the_lock(repo: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent)}
+    killed = subprocess.run([sys.executable, "-c", _KILLED, repo], env=environment, timeout=60, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with FolderStorage(repo).lease(5) as token:
+        assert token == 2

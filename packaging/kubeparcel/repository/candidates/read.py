@@ -77,12 +77,11 @@ def read_files(files: Sequence[FileStamp]) -> Iterator[Batch]:
         with ThreadPoolExecutor(PROCESSORS) as threads:
             yield files, *_seal(files, threads.map(_read_file, files))
         return
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+    from kubeparcel.worker_processes import worker_processes
 
     size = max(_BATCH, -(-len(files) // _BATCHES))
     batches = [files[start : start + size] for start in range(0, len(files), size)]
-    with ProcessPoolExecutor(PROCESSORS, mp_context=get_context("fork")) as processes:
+    with worker_processes() as processes:
         for batch, rows in zip(batches, processes.map(_read_batch, batches), strict=True):
             yield batch, *rows
 

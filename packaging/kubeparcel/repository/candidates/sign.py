@@ -80,10 +80,9 @@ def _signed_by(signer: Signer, candidates: Candidates) -> set[Package]:
     if len(packages) < _BATCH:
         signers = list(map(verify, paths, sizes))
     else:
-        from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
+        from kubeparcel.worker_processes import worker_processes
 
-        with ProcessPoolExecutor(PROCESSORS, mp_context=get_context("fork")) as processes:
+        with worker_processes() as processes:
             signers = list(processes.map(verify, paths, sizes, chunksize=_BATCH))
     return {
         package
