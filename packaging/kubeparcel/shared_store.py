@@ -31,8 +31,8 @@ class RemoteStorage(Protocol):
 
     location: str
 
-    def exists(self, path: str) -> bool:
-        """Return whether a file exists."""
+    def size(self, path: str) -> int | None:
+        """Return the size of a file in bytes, None if it does not exist."""
 
     def download(self, path: str, target: Path, limit: int) -> str:
         """Write a file to a new local one, up to `limit` bytes; return its SHA-256, empty if it does not exist."""
@@ -57,9 +57,9 @@ class Remote:
         self._rejected: set[str] = set()
         self._guard = threading.Lock()
 
-    def exists(self, path: str) -> bool:
-        """Return whether it has a file that was not rejected."""
-        return self._read(lambda: self._storage.exists(path), path, missing=False)
+    def size(self, path: str) -> int | None:
+        """Return the size of a file in bytes, None if it has none, or one that was rejected."""
+        return self._read(lambda: self._storage.size(path), path, missing=None)
 
     def download(self, path: str, target: Path, limit: int) -> str:
         """Write a file to a new local one, up to `limit` bytes; return its SHA-256, empty if there is none."""
@@ -87,6 +87,10 @@ class Remote:
                 f"{self.location}/{path}: {problem}. It was not used. Find out who wrote it, and delete it: "
                 "files of the remote cache are never replaced."
             )
+
+    def rejects(self, path: str) -> bool:
+        """Return whether a file is not what its path says, as far as is known."""
+        return path in self._rejected
 
     def _read(self, call: Callable[[], T], path: str, missing: T) -> T:
         if not self._readable or path in self._rejected:
@@ -116,6 +120,7 @@ class SharedStore(Store):
         super().__init__(root)
         self.remote = remote
         self._shared: set[str] = set()
+        self._sizes: dict[str, int] = {}
 
     def share(self, digests: Iterable[str]) -> None:
         """Copy files to the remote, unless it has them."""
@@ -143,8 +148,16 @@ class SharedStore(Store):
     def has(self, sha256: str, *, here: bool = False) -> bool:
         """Return whether the file exists here or in the remote; it is downloaded, unless that only looks up."""
         if self.remote.lookup_only and not here and not self._folder.is_file(self.path(sha256)):
-            return self.remote.exists(_object_path(sha256))
+            size = self.remote.size(_object_path(sha256))
+            self._sizes[sha256] = size or 0
+            return size is not None
         return super().has(sha256)
+
+    def size(self, sha256: str) -> int:
+        return super().size(sha256) or self._sizes.get(sha256, 0)
+
+    def rejects(self, sha256: str) -> bool:
+        return self.remote.rejects(_object_path(sha256))
 
     def _obtain_record(self, target: Path) -> bool:
         path = _remote_record_path(target)

@@ -60,6 +60,16 @@ class Store:
         with translate_os_errors(path):
             return self._mark_used(path) or self._obtain(sha256)
 
+    def size(self, sha256: str) -> int:
+        """Return the size of a file in bytes; 0 if it is unknown, as that of a file that a remote has may be."""
+        with suppress(OSError):
+            return self.path(sha256).lstat().st_size
+        return 0
+
+    def rejects(self, sha256: str) -> bool:
+        """Return whether a remote has other bytes under this digest, as far as is known."""
+        return False
+
     def local_path(self, sha256: str, label: str = "a file") -> Path:
         """Return the path of a file, downloaded if only a remote has it; other content is not checked."""
         path = self.path(sha256)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from kubeparcel.attest.materials import require_upstream_origins
+from kubeparcel.build.fleet import build_releases
 from kubeparcel.build.lock import comparison, lockfile
 from kubeparcel.build.lock.releases import resolve_or_load
 from kubeparcel.build.lock.resolver import resolve
@@ -19,6 +21,7 @@ from kubeparcel.build.pipeline import build, fetch_release, mirror_release
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.preview import preview
 from kubeparcel.config import catalog as catalogs
+from kubeparcel.config.releases import load_releases
 from kubeparcel.config.settings import Settings, load_settings
 from kubeparcel.errors import ConfigurationError, DigestError, UnknownVersion
 from kubeparcel.lock_models import Request
@@ -62,7 +65,8 @@ def site():
 @pytest.fixture
 def write(workdir: Path, site: UpstreamSite, monkeypatch):
     """Return a function that writes the settings; all but `hello` are of fake sources."""
-    fakes = {"upstream": FakeSource(), "go": FakeModules(toolchain="go1.26.8")}
+    versions = {version: version for version in ("1.36.2", "1.36.3")}
+    fakes = {"upstream": FakeSource(), "go": FakeModules(versions, toolchain="go1.26.8")}
 
     def create_source(name, components, *_, **__):
         if "kubernetes" in components:
@@ -112,6 +116,21 @@ def test_file_of_any_upstream_is_packaged_next_to_compiled_ones(write, workdir, 
     assert f"{site.url}{PATH}" in materials
     assert not any("toolchain" in uri for uri in materials)
     assert list((workdir / "dist/sbom").glob("hello_*"))
+
+
+def test_rows_of_releases_have_components_of_their_own(write, workdir) -> None:
+    write()
+    row = textwrap.indent((workdir / "kubeparcel.yaml").read_text().strip(), "    ")
+    rows = f"format: deb\nreleases:\n  - kubernetes: 1.36.2\n    source: go\n  -{row[3:]}\n"
+    (workdir / "kubeparcel.yaml").write_text(rows)
+    result = build_releases(load_releases({}), RecordingLog())
+    assert {outcome.verdict for outcome in result.outcomes} == {"built"}
+    without, own = ({c.name for c in lock.components} for lock in lockfile.read_all(workdir / lockfile.NAME))
+    assert own - without == {"hello"}
+    assert len(list((workdir / "dist/deb").glob("hello_*"))) == 1
+    (workdir / "kubeparcel.yaml").write_text(rows.replace("binaries: [hello]", "binaries: [[]]"))
+    with pytest.raises(ConfigurationError, match=r"kubeparcel\.yaml:10: components\.hello\.binaries"):
+        load_releases({})
 
 
 def test_lock_has_the_definition_and_is_read_without_the_settings(write, workdir) -> None:

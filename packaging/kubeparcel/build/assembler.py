@@ -68,9 +68,8 @@ def cached_package(manifest: PackageManifest, store: Store) -> BuiltPackage | No
 
 
 def input_size(package: PackageManifest, store: Store) -> int:
-    """Return the size in bytes of the package's files that are in the store."""
-    paths = [store.path(file.sha256) for file in package.files if file.sha256]
-    return sum(path.stat().st_size for path in paths if path.is_file())
+    """Return the size in bytes of the package's files, as far as the store knows it."""
+    return sum(store.size(file.sha256) for file in package.files if file.sha256)
 
 
 def discard_packages(failed: Sequence[BuiltPackage], packages: Sequence[BuiltPackage], store: Store) -> None:

@@ -38,7 +38,8 @@ def build_releases(releases: Releases, log: Log, *, locked: bool = False, submit
     with lock_output_folder(out), LocalWorkers(store, log) as workers:
         locked_releases = lock_releases(releases, log, locked=locked)
         with open_workers(settings, store, submit or workers.submit, log) as chosen:
-            outcomes = _Fleet(locked_releases, Scheduler(chosen, store), store, log).build()
+            scheduler = Scheduler(chosen, store, workers.submit if settings.workers else None)
+            outcomes = _Fleet(locked_releases, scheduler, store, log).build()
         written = {entry for outcome in outcomes for entry in outcome.file_names}
         others = sorted(read_checksums(out).keys() - written)
     return FleetResult(display_output(settings), tuple(outcomes), tuple(others), time.monotonic() - started)

@@ -18,7 +18,7 @@ from kubeparcel.build.workers.scheduler import Scheduler, run_all
 from kubeparcel.build.workers.units import AssembleUnit, CheckUnit, FetchUnit, fetch_weight, inspections
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, ProgressTask, duration
-from kubeparcel.errors import ToolError
+from kubeparcel.errors import DigestError, ToolError
 from kubeparcel.lock_models import Artifact, Binaries, Lock
 from kubeparcel.model import Arch
 from kubeparcel.packages.manifest import PackageManifest
@@ -102,8 +102,18 @@ class CheckedRelease:
 async def build_release(release: ReleasePlan, scheduler: Scheduler, store: Store, log: Log) -> CheckedRelease:
     """Fetch, assemble and check the packages of a release; each finished one is checked while others are assembled.
 
-    Raises DigestError if a package cannot be built, or fails a check, because a file in the store is damaged.
+    Raises DigestError if a package cannot be built, or fails a check, because a file in the store is damaged; what
+    other machines provided is made here before.
     """
+    try:
+        return await _build_release(release, scheduler, store, log)
+    except DigestError:
+        if not scheduler.retry_here():
+            raise
+    return await _build_release(release, scheduler, store, log)
+
+
+async def _build_release(release: ReleasePlan, scheduler: Scheduler, store: Store, log: Log) -> CheckedRelease:
     settings, lock = release.settings, release.lock
     artifacts = requested_artifacts(lock, settings)
     binaries = await fetch_binaries(artifacts, lock, settings, scheduler, store, log)

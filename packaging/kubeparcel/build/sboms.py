@@ -50,10 +50,8 @@ def add_sboms(built: BuiltPackage, contents: PackageContents, store: Store) -> M
 
 def _cached_sboms(built: BuiltPackage, store: Store) -> Mapping[str, str] | None:
     digests = store.get_record(KIND, _key(built))
-    is_complete = (
-        isinstance(digests, dict) and digests.keys() == FORMATS.keys() and all(map(store.has, digests.values()))
-    )
-    return digests if is_complete else None
+    is_complete = isinstance(digests, dict) and digests.keys() == FORMATS.keys()
+    return digests if is_complete and all(store.has(sha256, here=True) for sha256 in digests.values()) else None
 
 
 def _package_sboms(built: BuiltPackage, store: Store) -> Mapping[str, str]:

@@ -17,7 +17,8 @@ from kubeparcel.build import pipeline
 from kubeparcel.build.workers import dask_client, dask_workers
 from kubeparcel.build.workers.dask_client import Connection
 from kubeparcel.build.workers.dask_workers import ANY, DaskWorkers
-from kubeparcel.build.workers.units import Resource
+from kubeparcel.build.workers.units import FetchUnit, Resource
+from kubeparcel.config.component_models import ComponentSpec
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError, DigestError, ExternalError, ToolError, Unreachable
 from kubeparcel.record_key import VARIABLE
@@ -112,10 +113,50 @@ if Remote.upload.__name__ != "lie":  # Dask runs this file twice
     cluster.remote.mkdir()
     with cluster.worker("liar", preload=liar, resources="go=0"):
         wait_for_workers(cluster.address, {"one", "two", "liar"})
-        options = {"workers": f"dask:{cluster.address}", "cache_remote": str(cluster.remote), "sbom": "false"}
-        sums = build("dist", log, **options)
-    assert {*sums.splitlines()} <= {*expected.splitlines()}
+        sums = build("dist", log, workers=f"dask:{cluster.address}", cache_remote=str(cluster.remote))
+    assert sums == expected
     assert any("Worker liar: the bytes of" in warning for warning in log.warnings), log.warnings
+
+
+COMPILER = """
+import pytest
+from kubeparcel.build.workers import dask_worker
+from tests.support.fake_sources import FakeModules, replace_sources
+replace_sources(pytest.MonkeyPatch())
+dask_worker._require_go = lambda: None
+"""
+OTHER_BYTES = """
+from kubeparcel.shared_store import Remote
+def lie(self, path, source, upload=Remote.upload):
+    other = source.with_name("other")
+    other.write_bytes(source.read_bytes() + b"lie")
+    upload(self, path, other if source.read_bytes().startswith(b"\x7fELF") else source)
+if Remote.upload.__name__ != "lie":  # Dask runs this file twice
+    Remote.upload = lie
+"""
+MISSING_BYTES = """
+FakeModules.fetch = lambda self, artifacts, *_: {artifacts[0].component: dict.fromkeys(self.binaries, "0" * 64)}
+dask_worker.cache_programs = lambda *_: None
+"""
+
+
+def test_compilers_that_lie_are_named_and_their_binaries_are_made_here(workdir, log):
+    expected = build("dist", log, source="go")
+    for number, lie in enumerate((OTHER_BYTES, MISSING_BYTES)):
+        cluster = Cluster(workdir / f"cluster-{number}")
+        try:
+            cluster.start_scheduler()
+            cluster.start_worker("liar", preload=COMPILER + lie)
+            cluster.start_worker("honest", resources="go=0")
+            wait_for_workers(cluster.address, {"liar", "honest"})
+            options = {"workers": f"dask:{cluster.address}", "cache_remote": str(cluster.remote), "source": "go"}
+            log.warnings.clear()
+            assert build(f"remote-{number}", log, **options) == expected
+            assert any(warning.startswith("Worker liar: the bytes of ") for warning in log.warnings), log.warnings
+            # another machine, when nobody knows any longer who it was
+            assert build(f"again-{number}", log, **options) == expected
+        finally:
+            cluster.close()
 
 
 def test_worker_of_another_version_is_named_and_not_used(cluster, workdir, log, tmp_path):
@@ -233,6 +274,11 @@ def test_units_are_compiled_where_go_is_installed(cluster, log, tmp_path):
                 future.result(TIMEOUT)
     (warning,) = log.warnings
     assert warning.startswith("Worker without is not used for go units: Go is not installed")
+
+
+def test_trees_are_compiled_where_they_are(cluster, log, tmp_path):
+    with connected(cluster, log, tmp_path) as (workers, _), pytest.raises(AssertionError, match="was done locally"):
+        workers.submit(FetchUnit((), ComponentSpec(), "go", tree=str(tmp_path)))
 
 
 def test_build_without_workers_for_a_unit_ends_with_what_to_start(tmp_path, log, monkeypatch):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -25,16 +27,34 @@ DIGEST = hashlib.sha256(DATA).hexdigest()
 OBJECT = f"sha256/{DIGEST[:2]}/{DIGEST}"
 
 
+SERVERS = {"moto": buckets.moto, "versitygw": buckets.versitygw}
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with buckets.moto(tmp_path_factory.mktemp("server")) as address:
-        yield address
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """Return a function that starts an S3 server by name, once, and returns its URL."""
+    with ExitStack() as stack:
+        yield functools.cache(
+            lambda name: stack.enter_context(SERVERS[name](tmp_path_factory.mktemp(name)))  # type: ignore[no-any-return]
+        )
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def location(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture
+def server(location_kind: str, servers: Callable[[str], str]) -> str:
+    return servers(location_kind)
+
+
+@pytest.fixture(params=["folder", "moto", pytest.param("versitygw", marks=pytest.mark.acceptance)])
+def location_kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def location(
+    location_kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
     """A remote cache, and the secret that its machines share."""
-    place = request.getfixturevalue("bucket") if request.param == "bucket" else str(tmp_path / "remote")
+    place = str(tmp_path / "remote") if location_kind == "folder" else request.getfixturevalue("bucket")
     (tmp_path / "remote").mkdir()
     monkeypatch.setenv(VARIABLE, "secret of the team")
     return place
@@ -74,6 +94,7 @@ def test_lookup_downloads_a_file_only_when_it_is_used(machine):
     machine("one").add_bytes(DATA)
     two = machine("two", lookup_only=True)
     assert two.has(DIGEST)
+    assert (two.size(DIGEST), two.size("0" * 64)) == (len(DATA), 0)
     assert not two.path(DIGEST).exists()
     assert two.local_path(DIGEST).read_bytes() == DATA
     assert not two.has("0" * 64)
@@ -149,7 +170,7 @@ def read_only_keys(bucket: str, server: str, monkeypatch: pytest.MonkeyPatch) ->
     requests.post(f"{server}/moto-api/reset-auth", data="inf", timeout=60).raise_for_status()
 
 
-@pytest.mark.parametrize("location", ["bucket"], indirect=True)
+@pytest.mark.parametrize("location_kind", ["moto"], indirect=True)
 def test_remote_that_may_only_be_read_is_read(machine, read_only_keys, log):
     machine("one").add_bytes(DATA)
     read_only_keys()
@@ -164,7 +185,7 @@ def test_remote_that_may_only_be_read_is_read(machine, read_only_keys, log):
     assert "access denied" in text
 
 
-@pytest.mark.parametrize("location", ["folder"], indirect=True)
+@pytest.mark.parametrize("location_kind", ["folder"], indirect=True)
 def test_remote_that_cannot_be_reached_is_reported_once(machine, tmp_path, log):
     (tmp_path / "remote").rmdir()
     store = machine("one")

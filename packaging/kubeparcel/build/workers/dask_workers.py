@@ -1,7 +1,8 @@
 """Does units on the workers of a Dask scheduler. Values travel through Dask, files through the remote cache.
 
 A worker that cannot do a unit (another version, no Go, a full disk) is reported once and not used again; lost
-workers and schedulers only delay a build. A package counts once it was read back and has its digest.
+workers and schedulers only delay a build. A package counts once it was read back and has its digest. Whatever a worker
+reports without providing it is made here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Self
 from kubeparcel.build.assembler import BuiltPackage, manifest_digest, record_package
 from kubeparcel.build.workers.dask_client import RETURN_TIMEOUT, Connection
 from kubeparcel.build.workers.dask_worker import Context, Outcome, differences, identity, run_unit
-from kubeparcel.build.workers.units import AssembleUnit, CheckUnit, Resource, Submit, Unit
+from kubeparcel.build.workers.units import AssembleUnit, CheckUnit, FetchUnit, Resource, Submit, Unit
 from kubeparcel.console import Log
 from kubeparcel.errors import DigestError, ExternalError
 from kubeparcel.shared_store import SharedStore
@@ -49,8 +50,7 @@ class DaskWorkers:
         self._context = Context(store.remote.location if isinstance(store, SharedStore) else "", identity())
         self._workers: Mapping[str, Any] = {}
         self._unfit: dict[str, set[Resource]] = {}
-        self._makers: dict[str, str] = {}
-        self._local_only: set[str] = set()
+        self._makers: dict[str, Outcome] = {}
         self._reported: set[str] = set()
         self._numbers = itertools.count()
         self._jobs: set[_Job] = set()
@@ -77,13 +77,17 @@ class DaskWorkers:
 
     def submit(self, unit: Unit) -> Future[Any]:
         """Start a unit on a worker that can do it, or here; of those that wait, the heaviest are started first."""
-        if unit.resource not in self._resources or not self._local_only.isdisjoint(unit.inputs):
+        if unit.resource not in self._resources or self._is_local(unit):
             return self._local(unit)
         job = _Job(unit)
         self._jobs.add(job)
         job.future.add_done_callback(lambda _: self._forget(job))
         self._in_background(self._start, job)
         return job.future
+
+    def _is_local(self, unit: Unit) -> bool:
+        """Return whether a unit needs files that only this machine has."""
+        return (isinstance(unit, FetchUnit) and bool(unit.tree)) or any(map(self._store.rejects, unit.inputs))
 
     def _forget(self, job: _Job) -> None:
         self._jobs.discard(job)
@@ -133,7 +137,8 @@ class DaskWorkers:
         """Return where Dask may do a unit. A package is checked by another worker than made it, if there is one."""
         others = job.allowed
         if isinstance(job.unit, CheckUnit):
-            others -= {self._makers.get(job.unit.package.sha256, "")}
+            maker = self._makers.get(job.unit.package.sha256)
+            others -= {maker.address} if maker else set()
         if self._unfit:
             return {"workers": sorted(others or job.allowed)}
         return {"workers": sorted(others), "allow_other_workers": True} if others not in (job.allowed, set()) else {}
@@ -171,9 +176,13 @@ class DaskWorkers:
     def _take(self, job: _Job, outcome: Outcome) -> None:
         for warning in outcome.warnings:
             self._log.warn(f"Worker {outcome.worker}: {warning}")
-        if outcome.error:
-            return _settle(job, error=outcome.error)
         try:
+            if isinstance(outcome.error, DigestError) and job.unit.inputs:
+                return self._do_here(job, outcome)
+            if outcome.error:
+                return _settle(job, error=outcome.error)
+            if isinstance(job.unit, FetchUnit):
+                return self._take_binaries(job, outcome)
             if isinstance(job.unit, CheckUnit) and all(check.passed for check in outcome.result):
                 self._store.share_record("package", manifest_digest(job.unit.package.manifest))
             is_package = isinstance(job.unit, AssembleUnit)
@@ -181,18 +190,44 @@ class DaskWorkers:
         except Exception as error:
             return _settle(job, error=error)
 
+    def _take_binaries(self, job: _Job, outcome: Outcome) -> None:
+        """Take the digests of binaries that are in the remote cache; their bytes are verified by whoever reads them."""
+        self._makers |= dict.fromkeys(outcome.result.values(), outcome)
+        if all(map(self._store.has, outcome.result.values())):
+            return _settle(job, outcome.result)
+        self._warn_of(outcome, job.unit.label)
+        return self._local(job.unit).add_done_callback(lambda done: _settle(job, *_result_of(done)))
+
+    def _do_here(self, job: _Job, outcome: Outcome) -> None:
+        """Do a unit whose files a worker could not read; raises DigestError if this machine cannot, either."""
+        unit = job.unit
+        try:
+            self._store.verify(dict.fromkeys(unit.inputs, unit.label))
+        except DigestError:
+            makers = [
+                self._makers[sha256] for sha256 in unit.inputs if sha256 in self._makers and not self._store.has(sha256)
+            ]
+            for maker in makers:
+                self._warn_of(maker, f"the programs in {unit.label}")
+            raise
+        self._log.warn(f"Worker {outcome.worker}: {outcome.error} {unit.label} is made here.")
+        _settle(job, unit.run(self._store, self._log))
+
+    def _warn_of(self, outcome: Outcome, label: str) -> None:
+        text = f"Worker {outcome.worker}: the bytes of {label} are not those that it reported. They are made here."
+        self._report(text, text)
+
     def _read_back(self, unit: Unit, outcome: Outcome) -> BuiltPackage:
         """Return a package that is in the store of this machine; it is assembled here if its bytes are others."""
         built: BuiltPackage = outcome.result
         try:
             self._store.get(built.sha256, unit.label)
         except DigestError:
-            self._log.warn(f"Worker {outcome.worker}: the bytes of {unit.label} are not those that it reported.")
+            self._warn_of(outcome, unit.label)
             built = unit.run(self._store, self._log)
-            self._local_only.add(built.sha256)
         else:
             record_package(built, self._store)
-            self._makers[built.sha256] = outcome.address
+            self._makers[built.sha256] = outcome
         return built
 
     def _exclude(self, address: str, problem: str, resources: frozenset[Resource] | set[Resource]) -> None:
@@ -243,6 +278,11 @@ def _task_error(unit: Unit, error: Exception) -> Exception:
     if isinstance(error, KilledWorker):
         return ExternalError(f"{unit.label} ended its worker several times.", "See the workers' logs: out of memory?")
     return error
+
+
+def _result_of(future: Future[Any]) -> tuple[Any, Exception | None]:
+    error = future.exception()
+    return (None, error) if error else (future.result(), None)  # type: ignore[return-value]
 
 
 def _settle(job: _Job, result: Any = None, error: Exception | None = None) -> None:

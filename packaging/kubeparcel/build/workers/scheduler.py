@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kubeparcel.build.workers.units import Resource, Submit, Unit
+from kubeparcel.build.workers.units import FetchUnit, Resource, Submit, Unit
 from kubeparcel.console import Log
 from kubeparcel.interrupts import start_threads
 from kubeparcel.paths import user_path
@@ -96,15 +96,16 @@ def open_workers(settings: Settings, store: Store, local: Submit, log: Log) -> I
 class _Job:
     """A unit that was started, and how many releases wait for it."""
 
+    unit: Unit
     future: asyncio.Future[Any]
     waiting: int = 0
 
 
 class Scheduler:
-    """Starts each unit once, unless the store has its result."""
+    """Starts each unit once, unless the store has its result. With workers elsewhere, `local` starts one here."""
 
-    def __init__(self, submit: Submit, store: Store) -> None:
-        self._submit, self._store = submit, store
+    def __init__(self, submit: Submit, store: Store, local: Submit | None = None) -> None:
+        self._submit, self._fetch, self._local, self._store = submit, submit, local, store
         self._jobs: dict[str, _Job] = {}
 
     async def run(self, unit: Unit) -> Any:
@@ -113,7 +114,8 @@ class Scheduler:
         if job is None:
             if (result := unit.cached(self._store)) is not None:
                 return result
-            job = self._jobs[unit.key] = _Job(asyncio.wrap_future(self._submit(unit)))
+            submit = self._fetch if isinstance(unit, FetchUnit) else self._submit
+            job = self._jobs[unit.key] = _Job(unit, asyncio.wrap_future(submit(unit)))
         job.waiting += 1
         try:
             return await asyncio.shield(job.future)
@@ -124,6 +126,26 @@ class Scheduler:
             raise
         finally:
             job.waiting -= 1
+
+    def retry_here(self) -> bool:
+        """Forget units that failed, and binaries that are damaged or missing, and fetch all others on this machine.
+
+        Return whether that may help, after a DigestError. The binaries of workers are downloaded, to verify them.
+        """
+        if self._local is None:
+            return False
+        self._fetch = self._local
+        self._jobs = {key: job for key, job in self._jobs.items() if not self._is_lost(job)}
+        return True
+
+    def _is_lost(self, job: _Job) -> bool:
+        if not job.future.done():
+            return False
+        if job.future.cancelled() or job.future.exception():
+            return True
+        return isinstance(job.unit, FetchUnit) and not all(
+            self._store.has(sha256, here=True) for sha256 in job.future.result().values()
+        )
 
 
 async def run_all(work: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:

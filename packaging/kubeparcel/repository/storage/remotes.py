@@ -6,10 +6,11 @@ import hashlib
 import itertools
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
@@ -26,9 +27,11 @@ class FolderRemote:
         self.root = root
         self.location = str(root)
 
-    def exists(self, path: str) -> bool:
-        with self._errors():
-            return (self._existing_root() / path).is_file()
+    def size(self, path: str) -> int | None:
+        with self._errors(), suppress(FileNotFoundError):
+            status = (self._existing_root() / path).stat()
+            return status.st_size if stat.S_ISREG(status.st_mode) else None
+        return None
 
     def download(self, path: str, target: Path, limit: int) -> str:
         with self._errors():

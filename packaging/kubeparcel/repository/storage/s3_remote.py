@@ -17,8 +17,9 @@ _CHUNK = 4 << 20
 class S3Remote(S3Storage):
     """A prefix of a bucket, without a lease: files are created conditionally and never replaced."""
 
-    def exists(self, path: str) -> bool:
-        return self._etag(check_path(path)) is not None
+    def size(self, path: str) -> int | None:
+        size: int | None = self._none_if_missing(lambda: obstore.head(self.store, check_path(path))["size"], path)
+        return size
 
     def download(self, path: str, target: Path, limit: int) -> str:
         response = self._none_if_missing(lambda: obstore.get(self.store, check_path(path)), path)
@@ -27,6 +28,6 @@ class S3Remote(S3Storage):
         return self._request(lambda: write_hashed(map(bytes, response.stream(min_chunk_size=_CHUNK)), target, limit))
 
     def create(self, path: str, source: Path) -> None:
-        if not self.exists(path):
+        if self.size(path) is None:
             with suppress(ConflictError):
                 self.put_if_unchanged(path, source, None)
