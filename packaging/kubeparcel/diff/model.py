@@ -30,12 +30,10 @@ class Topic(Enum):
 
     @property
     def key(self) -> str:
-        """The name in JSON."""
         return self.value[0]
 
     @property
     def title(self) -> str:
-        """The heading in reports."""
         return self.value[1]
 
 
@@ -55,7 +53,6 @@ class Change(NamedTuple):
 
     @property
     def action(self) -> str:
-        """Return `added`, `removed` or `changed`."""
         if self.old and self.new:
             return "changed"
         return "removed" if self.old else "added"
@@ -95,7 +92,6 @@ class ContentsPair:
 
     @property
     def across(self) -> bool:
-        """Whether the formats differ."""
         return self.old.format is not self.new.format
 
     def path(self, path: str) -> str:
@@ -149,5 +145,4 @@ class Comparison:
 
     @property
     def formats(self) -> frozenset[Format]:
-        """Return the formats that are compared."""
         return frozenset(package.format for pair in self.pairs for package in pair)

@@ -36,7 +36,6 @@ class Group:
 
     @property
     def count(self) -> int:
-        """Return the number of differences."""
         return len(self.subjects) // (2 if self.action == "moved" else 1)
 
     @property

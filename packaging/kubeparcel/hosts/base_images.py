@@ -40,23 +40,19 @@ class ImageSpec:
 
     @classmethod
     def for_host(cls, host: Host, purpose: Purpose, locations: ImageLocations) -> ImageSpec:
-        """Return the specification of a host's image for a purpose."""
         context = {"packages": host.packages(purpose), "pool": host.family.pool_packages, "home": HOME}
         origin = locations.base_image(host) if host.image else host.suite
         return cls(host, purpose, origin, render(host.family.setup_template, context))
 
     @property
     def digest(self) -> str:
-        """The digest of all inputs."""
         inputs = {"recipe": RECIPE, **asdict(self)}
-        relevant = ("name", "family", "excluded_packages")
-        inputs["host"] = {name: inputs["host"][name] for name in relevant}
+        inputs["host"] = {name: inputs["host"][name] for name in ("name", "family", "excluded_packages")}
         del inputs["host"]["family"]["preflight_packages"]
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def name(self) -> str:
-        """The image's name in the engine."""
         return f"{IMAGE_PREFIX}{self.host.name}-{self.purpose}:{self.digest}"
 
 
@@ -115,8 +111,7 @@ def _build_from_suite(session: Session, spec: ImageSpec, home: Path) -> None:
 def _build_from_registry(session: Session, spec: ImageSpec, home: Path) -> None:
     """Pull a distribution's image and run the setup script in a container with network access."""
     session.engine.pull(spec.origin)
-    container_spec = ContainerSpec(spec.origin, "image", network="host")
-    with session.start_container(spec.host, container_spec) as container:
+    with session.start_container(spec.host, ContainerSpec(spec.origin, "image", network="host")) as container:
         container.copy_in(home, str(Path(HOME).parent))
         completed = container.run(
             *("sh", f"{HOME}/setup.sh"),

@@ -54,7 +54,6 @@ class Host:
 
     @property
     def format(self) -> Format:
-        """The format of the packages that the host installs."""
         return self.family.format
 
     def packages(self, purpose: Purpose) -> tuple[str, ...]:
@@ -97,8 +96,7 @@ def load_hosts() -> HostCatalog:
         name: Host(name, **{**_keywords(fields), "family": families[fields["family"]]})
         for name, fields in data["hosts"].items()
     }
-    defaults = {Format(name): tuple(names) for name, names in data["defaults"].items()}
-    return HostCatalog(hosts, defaults)
+    return HostCatalog(hosts, {Format(name): tuple(names) for name, names in data["defaults"].items()})
 
 
 def _family(fields: Mapping[str, Any]) -> HostFamily:

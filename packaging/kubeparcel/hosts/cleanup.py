@@ -25,8 +25,7 @@ def remove_stale(engine: Engine, store: Store) -> list[str]:
         owner = ProcessIdentity.parse(resource.labels.get(OWNER_LABEL, ""))
         return owner is not None and owner.has_exited and KEPT_LABEL not in resource.labels
 
-    kept = engine.list_labelled(KEPT_LABEL)
-    keepers = {resource.labels.get(OWNER_LABEL, "") for resource in kept}
+    keepers = {resource.labels.get(OWNER_LABEL, "") for resource in engine.list_labelled(KEPT_LABEL)}
     return [*remove_labelled(engine, RUN_LABEL, is_stale), *_remove_stale_folders(store, keepers)]
 
 

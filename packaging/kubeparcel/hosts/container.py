@@ -58,11 +58,9 @@ class Container:
         self.run("sh", "-euc", 'mkdir -p "${1%/*}"; cat >"$1"', "sh", path, stdin=text)
 
     def exists(self, path: str) -> bool:
-        """Return whether a path exists."""
         return self.run("test", "-e", path, check=False).exit_code == 0
 
     def copy_in(self, source: Path, target: str) -> None:
-        """Copy a file or folder into the container."""
         self.engine.copy(str(source), f"{self.name}:{target}")
 
     def copy_out(self, source: str, target: Path) -> None:

@@ -104,9 +104,7 @@ class Engine:
         self._shells = OpenShells(flags.name)
 
     def start(self, spec: ContainerSpec) -> None:
-        """Start a container in the background."""
-        argv = ["run", "--detach", *self.run_arguments(spec)]
-        self._run(argv, 120, f"{spec.name} to start")
+        self._run(["run", "--detach", *self.run_arguments(spec)], 120, f"{spec.name} to start")
 
     def run_arguments(self, spec: ContainerSpec) -> Iterator[str]:
         """Yield the options and arguments of `run` that start a container."""
@@ -145,11 +143,9 @@ class Engine:
             return completed
         options = ["--interactive"] if stdin is not None else []
         options += [f"--env={name}={value}" for name, value in (env or {}).items()]
-        command = ["exec", *options, container, *argv]
-        return self._run(command, timeout, description, stdin=stdin, check=False)
+        return self._run(["exec", *options, container, *argv], timeout, description, stdin=stdin, check=False)
 
     def close_shell(self, container: str) -> None:
-        """Close the shell that is kept open in a container."""
         self._shells.close(container)
 
     def copy(self, source: str, target: str) -> None:
@@ -194,60 +190,46 @@ class Engine:
 
     def _inspect(self, kind: ResourceKind, identifier: str) -> Mapping[str, Any]:
         argv = [kind.value, "inspect", identifier]
-        documents = json.loads(self._run(argv, 60, " ".join(argv)).stdout)
-        return dict(documents[0])
+        return dict(json.loads(self._run(argv, 60, " ".join(argv)).stdout)[0])
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> None:
         """Create a network without a route to the outside."""
         options = [f"--label={label}={value}" for label, value in labels.items()]
-        argv = ["network", "create", "--internal", *options, name]
-        self._run(argv, 60, f"the network {name}")
+        self._run(["network", "create", "--internal", *options, name], 60, f"the network {name}")
 
     def has_image(self, image: str) -> bool:
-        """Return whether the engine has an image of that name."""
         return self._run(["image", "inspect", image], 60, image, check=False).exit_code == 0
 
     def list_images(self, prefix: str) -> list[str]:
         """Return the names of the images that start with `prefix`."""
-        argv = ["images", "--format", "{{.Repository}}:{{.Tag}}"]
-        images = self._run(argv, 60, "the list of images").stdout.split()
+        images = self._run(["images", "--format", "{{.Repository}}:{{.Tag}}"], 60, "the list of images").stdout.split()
         return [image for image in images if image.startswith(prefix)]
 
     def image_size(self, image: str) -> int:
         """Return the size of an image in bytes; layers that images share count for each."""
-        argv = ["image", "inspect", "--format", "{{.Size}}", image]
-        return int(self._run(argv, 60, image).stdout)
+        return int(self._run(["image", "inspect", "--format", "{{.Size}}", image], 60, image).stdout)
 
     def pull(self, image: str) -> None:
-        """Pull an image from its registry."""
         plain_http = self.flags.plain_http if _LOOPBACK.match(image) else ()
-        argv = ["pull", *self.flags.quiet, *plain_http, image]
-        self._run(argv, IMAGE_TIMEOUT, f"the pull of {image}")
+        self._run(["pull", *self.flags.quiet, *plain_http, image], IMAGE_TIMEOUT, f"the pull of {image}")
 
     def import_image(self, tar: Path, image: str, changes: Sequence[str] = ()) -> None:
         """Create an image from a root file system; `changes` are lines such as `ENV A=b`."""
         options = [f"--change={change}" for change in changes]
-        argv = ["import", *self.flags.quiet, *options, str(tar), image]
-        self._run(argv, IMAGE_TIMEOUT, f"the import of {image}")
+        self._run(["import", *self.flags.quiet, *options, str(tar), image], IMAGE_TIMEOUT, f"the import of {image}")
 
     def load_image(self, archive: Path) -> None:
-        """Load the images of an archive."""
         self._run(["load", "--input", str(archive)], IMAGE_TIMEOUT, f"loading {archive}")
 
     def save_images(self, images: Sequence[str], archive: Path) -> None:
-        """Save images to one archive."""
-        argv = ["save", *self.flags.save, "--output", str(archive), *images]
-        self._run(argv, IMAGE_TIMEOUT, f"saving {archive}")
+        self._run(["save", *self.flags.save, "--output", str(archive), *images], IMAGE_TIMEOUT, f"saving {archive}")
 
     def commit(self, container: str, image: str) -> None:
-        """Create an image from a container's current state."""
-        argv = ["commit", *self.flags.quiet, container, image]
-        self._run(argv, IMAGE_TIMEOUT, f"the commit of {image}")
+        self._run(["commit", *self.flags.quiet, container, image], IMAGE_TIMEOUT, f"the commit of {image}")
 
     def export_files(self, container: str, tar: Path) -> None:
         """Write all files of a container to a tar, except those of volumes and mounts."""
-        argv = ["export", "--output", str(tar), container]
-        self._run(argv, IMAGE_TIMEOUT, f"the export of {container}")
+        self._run(["export", "--output", str(tar), container], IMAGE_TIMEOUT, f"the export of {container}")
 
     def remove_image(self, image: str) -> None:
         """Remove an image unless it is in use."""

@@ -80,8 +80,7 @@ class ImageCache:
             with suppress(ToolError):  # a failed cleanup must not fail the run
                 old = self._by_last_use(f"{repository}:")[IMAGES_TO_KEEP:]
                 if removed := self.remove_unused(old):
-                    text = f"kept the last {IMAGES_TO_KEEP}, removed {', '.join(removed)}"
-                    self.log.info("Images", text)
+                    self.log.info("Images", f"kept the last {IMAGES_TO_KEEP}, removed {', '.join(removed)}")
 
     def images(self) -> list[CachedImage]:
         """Return all images that the store has records of, the last used first."""

@@ -35,8 +35,7 @@ class ImageLocations:
 
         Without KUBEPARCEL_DEBIAN, a Debian machine's own archive is used.
         """
-        images = os.environ.get("KUBEPARCEL_IMAGES", "")
-        pairs = [entry.partition("=") for entry in images.split(",")]
+        pairs = [entry.partition("=") for entry in os.environ.get("KUBEPARCEL_IMAGES", "").split(",")]
         folder = os.environ.get("KUBEPARCEL_ARCHIVES", "")
         return cls(
             registry=os.environ.get("KUBEPARCEL_REGISTRY", "").rstrip("/"),

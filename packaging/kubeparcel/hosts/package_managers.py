@@ -66,8 +66,7 @@ class PackageManager:
 
 def error_lines(output: str) -> Sequence[str]:
     """Return the lines of a package manager's output that report an error or a warning."""
-    remaining = _HARMLESS.sub("", output)
-    return [line for line in remaining.splitlines() if _ERRORS.search(line)]
+    return [line for line in _HARMLESS.sub("", output).splitlines() if _ERRORS.search(line)]
 
 
 _APT = PackageManager(

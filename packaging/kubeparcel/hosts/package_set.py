@@ -34,7 +34,6 @@ class PackageSet:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the packages."""
         return tuple(contents.name for contents in self.contents)
 
     @property

@@ -28,7 +28,6 @@ class ProcessIdentity:
     @classmethod
     @cache
     def current(cls) -> ProcessIdentity:
-        """Return this process's identity."""
         pid = os.getpid()
         return cls(socket.gethostname(), _boot_id(), _pid_namespace(), pid, _start_time(pid) or 0)
 

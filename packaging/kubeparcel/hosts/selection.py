@@ -101,7 +101,6 @@ class HostAvailability:
     engine_error: str = ""
 
     def as_json(self) -> str:
-        """Return all hosts as a JSON document."""
         hosts = [
             {
                 "name": host.name,
@@ -142,8 +141,7 @@ class HostAvailability:
 
     def _unavailable(self, everything: bool) -> Iterator[str]:
         """Yield a line for each reason, with the hosts that it makes unavailable."""
-        reasons = sorted(filter(None, set(self.unavailable_reasons.values())))
-        for reason in reasons:
+        for reason in sorted(filter(None, set(self.unavailable_reasons.values()))):
             names = [name for name, other in self.unavailable_reasons.items() if other == reason]
             if everything:
                 yield fill(f"{reason}: {', '.join(names)}", 80, subsequent_indent="  ", break_on_hyphens=False)

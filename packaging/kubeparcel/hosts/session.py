@@ -50,8 +50,7 @@ class Session:
     def labels(self) -> Mapping[str, str]:
         """The labels of everything that the session creates."""
         kept = {cleanup.KEPT_LABEL: "yes"} if self.keep else {}
-        owner = str(ProcessIdentity.current())
-        return {cleanup.RUN_LABEL: self.run_id, cleanup.OWNER_LABEL: owner, **kept}
+        return {cleanup.RUN_LABEL: self.run_id, cleanup.OWNER_LABEL: str(ProcessIdentity.current()), **kept}
 
     @contextmanager
     def start_container(self, host: Host, spec: ContainerSpec) -> Iterator[Container]:

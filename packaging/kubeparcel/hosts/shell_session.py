@@ -51,8 +51,7 @@ class ShellSession:
         end = time.monotonic() + timeout
         header = self._send(f"{_command_line(argv, stdin, env)}\n{_RESULT}", end)
         if not header:
-            error = "The container ended while the command ran."
-            return CompletedProcess(tuple(argv), CONTAINER_ENDED, "", error)
+            return CompletedProcess(tuple(argv), CONTAINER_ENDED, "", "The container ended while the command ran.")
         code, *sizes = (int(number) for number in header.split())
         out, err = (self._read(size, end).decode("utf-8", "replace") for size in sizes)
         return CompletedProcess(tuple(argv), code, out, err)
@@ -141,7 +140,6 @@ class OpenShells:
             shell.release()
 
     def close(self, container: str) -> None:
-        """Close the shell in a container, if there is one."""
         with self._mutex:
             shell = self._shells.pop(container, None)
         if shell:

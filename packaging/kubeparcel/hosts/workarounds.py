@@ -123,8 +123,7 @@ def _combinations(names: Sequence[str]) -> Iterable[tuple[Workaround, ...]]:
     """Return the stored combination first, then none, each workaround, each pair and so on."""
     workarounds = available_workarounds()
     stored = tuple(workaround for workaround in workarounds if workaround.name in names)
-    counts = range(len(workarounds) + 1)
-    others = (itertools.combinations(workarounds, count) for count in counts)
+    others = (itertools.combinations(workarounds, count) for count in range(len(workarounds) + 1))
     return dict.fromkeys([stored, *itertools.chain.from_iterable(others)])
 
 

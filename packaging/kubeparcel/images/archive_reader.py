@@ -79,7 +79,6 @@ class _ArchiveReader:
     blobs: dict[str, Blob] = field(default_factory=dict)
 
     def oci_images(self) -> Iterator[Image]:
-        """Yield the images of an OCI layout."""
         if "index.json" not in self.entries:
             return
         for descriptor in self._json(self._blob("index.json", ""))["manifests"]:

@@ -73,5 +73,4 @@ def _indexes(images: Sequence[Image]) -> dict[str, Any]:
 
 
 def _annotations(name: str) -> dict[str, str]:
-    tag = name.rpartition(":")[2]
-    return {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": tag}
+    return {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name.rpartition(":")[2]}

@@ -86,15 +86,13 @@ class _ArchiveJob:
         return self.store.get(record["archive"], "the archive of control-plane images")
 
     def build(self) -> Path:
-        """Collect the images and store their archive."""
         with self.store.scratch() as scratch:
             images = self.sources.from_folder(self.image_names, scratch)
             images |= self.sources.from_registry(self._missing(images), scratch)
             images |= self._build_images(self._missing(images), scratch)
             missing = self._missing(images)
             if missing:
-                text = f"left out, not in any registry: {', '.join(missing)}"
-                self.sources.log.info("Images", text)
+                self.sources.log.info("Images", f"left out, not in any registry: {', '.join(missing)}")
             archive = scratch / "images.tar"
             write_archive([replace(image, names=(n,)) for n, image in images.items()], archive)
             sha256 = self.store.add(archive)

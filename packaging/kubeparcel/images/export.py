@@ -63,7 +63,6 @@ class ExportResult:
     loaded: bool
 
     def as_json(self) -> str:
-        """Return the result as a JSON document."""
         images = [
             {
                 "host": archive.host.name,
@@ -76,8 +75,7 @@ class ExportResult:
             }
             for archive in self.archives
         ]
-        document = {"engine": self.engine, "loaded": self.loaded, "images": images}
-        return json.dumps(document, indent=2)
+        return json.dumps({"engine": self.engine, "loaded": self.loaded, "images": images}, indent=2)
 
     def as_text(self) -> str:
         """Return a table of the archives and the next command to run."""
@@ -105,15 +103,13 @@ def export_images(request: ImageRequest, log: Log) -> ExportResult:
         engine, locations = session.engine, session.locations
         hosts = selection.select_hosts(request.hosts, "cluster", formats, engine, locations)
         log.info("Hosts", selection.describe_hosts(hosts, engine))
-        folder = session.folder / "packages"
-        package_sets = load_package_sets(files, folder, {host.format for host in hosts})
+        package_sets = load_package_sets(files, session.folder / "packages", {host.format for host in hosts})
         for host in hosts:
             require_all_packages(host, package_sets.get(host.format), request.paths)
         archives = [_write_archive(session, host, package_sets[host.format], request) for host in hosts]
         if request.load:
             for archive in archives:
-                load = functools.partial(engine.load_image, archive.file)
-                session.image_cache.ensure(archive.name, load)
+                session.image_cache.ensure(archive.name, functools.partial(engine.load_image, archive.file))
         return ExportResult(tuple(archives), engine.name, request.load)
 
 
@@ -140,5 +136,4 @@ def _write_archive(session: Session, host: Host, packages: PackageSet, request: 
             write_node_archive(session, image, scratch, part)
             sha256 = sha256_of(part)
         session.store.put_record(RECORDS, image.name, sha256)
-    size = target.stat().st_size
-    return ImageArchive(host, image.name, target, sha256, size, packages.versions, is_new)
+    return ImageArchive(host, image.name, target, sha256, target.stat().st_size, packages.versions, is_new)

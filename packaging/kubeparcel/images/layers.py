@@ -62,7 +62,6 @@ class RootFilesystemRules:
     truncate: tuple[str, ...] = ()
 
     def includes(self, entry: tarfile.TarInfo, path: str) -> bool:
-        """Return whether an entry becomes part of the layer."""
         parents = [str(parent) for parent in PurePosixPath(path).parents]
         if _matches([path, *parents], self.exclude) or _matches(parents, self.keep_dir_only):
             return False

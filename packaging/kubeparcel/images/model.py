@@ -45,19 +45,16 @@ class Blob:
         return replace(blob, sha256=digest.hexdigest())
 
     def chunks(self) -> Iterator[bytes]:
-        """Return the bytes in chunks."""
         if self.file is None:
             return iter([self.data or b""])
         return read_chunks(self.file, self.offset, self.size)
 
     @property
     def path(self) -> str:
-        """The path in an archive."""
         return f"blobs/sha256/{self.sha256}"
 
     @property
     def descriptor(self) -> dict[str, Any]:
-        """The OCI content descriptor."""
         return {"mediaType": self.media_type, "digest": f"sha256:{self.sha256}", "size": self.size}
 
 
@@ -71,7 +68,6 @@ class Image:
 
     @property
     def manifest(self) -> Blob:
-        """The OCI manifest."""
         document = {
             "schemaVersion": 2,
             "mediaType": MANIFEST_TYPE,

@@ -79,12 +79,10 @@ class NodeImage:
 
     @property
     def manager(self) -> PackageManager:
-        """The host's package manager."""
         return MANAGERS[self.host.family.package_manager]
 
     @property
     def digest(self) -> str:
-        """The digest of all inputs."""
         inputs = [
             RECIPE,
             self.base_image,
@@ -104,7 +102,6 @@ class NodeImage:
 
     @property
     def name(self) -> str:
-        """The image's name in the engine."""
         return f"{IMAGE_PREFIX}{self.host.name}-kubernetes:{self.version}-{self.digest}"
 
     @property
@@ -170,8 +167,7 @@ def install_packages(container: Container, image: NodeImage) -> None:
     manager = image.manager
     container.run_script(render(manager.repository_script, {}), PACKAGES_FOLDER, timeout=120)
     argv = PackageManager.argv(manager.install, image.packages.names)
-    env = {"SOURCE_DATE_EPOCH": str(image.released)}
-    container.run(*argv, env=env, timeout=INSTALL_TIMEOUT)
+    container.run(*argv, env={"SOURCE_DATE_EPOCH": str(image.released)}, timeout=INSTALL_TIMEOUT)
     for path, text in image.added_files(_pause_image(container)).items():
         container.write_file(path, text)
     if image.hold:
@@ -187,8 +183,7 @@ def _pause_image(container: Container) -> str:
 
 
 def _config(image: NodeImage) -> Mapping[str, Any]:
-    versions = image.packages.versions
-    labels = {f"kubeparcel.{name}": version for name, version in versions.items()}
+    labels = {f"kubeparcel.{name}": version for name, version in image.packages.versions.items()}
     return {
         "Env": ["LC_ALL=C.UTF-8", f"PATH={PATH}", "container=oci"],
         "Cmd": systemd_node.INIT,

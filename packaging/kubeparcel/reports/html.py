@@ -47,12 +47,10 @@ class CheckGroup:
 
     @property
     def counts(self) -> Counter[CheckState]:
-        """Return how many checks passed, failed and did not run."""
         return count_states(numbered.check for numbered in self.checks)
 
     @property
     def seconds(self) -> float:
-        """Return the total time of the checks."""
         return sum(numbered.check.seconds for numbered in self.checks)
 
 
@@ -65,21 +63,17 @@ class LevelSection:
 
     @property
     def groups(self) -> list[CheckGroup]:
-        """Return the groups of all hosts."""
         return [group for groups in self.hosts.values() for group in groups]
 
     def counts(self, host: str) -> Counter[CheckState]:
-        """Return how many checks passed, failed and did not run on a host."""
         return count_states(check for check in self.report.checks if check.host == host)
 
     @property
     def slowest(self) -> float:
-        """Return the seconds of the slowest group."""
         return max((group.seconds for group in self.groups), default=0)
 
     @property
     def open_groups(self) -> bool:
-        """Whether all groups are open at first."""
         return len(self.groups) <= MAX_OPEN_GROUPS
 
 

@@ -60,8 +60,7 @@ def name_program(reports: Sequence[Report]) -> list[Report]:
 
 
 def _name_program(check: Check) -> Check:
-    hints = (replace(f, hint=with_program_name(f.hint)) for f in check.findings)
-    return replace(check, findings=tuple(hints))
+    return replace(check, findings=tuple(replace(f, hint=with_program_name(f.hint)) for f in check.findings))
 
 
 def require_writable(path: Path, option: str) -> None:
@@ -128,10 +127,8 @@ class WrittenReports:
         return f"{line:<{EXIT_CODE_COLUMN - 1}} exit {self.exit_code}" if self.exit_code else line
 
     def with_summary_line(self, text: str) -> str:
-        """Return a text for standard output, followed by the summary line."""
         complete = f"{text}\n{self.summary_line}" if self.summary_line else text
-        in_github = github.in_github_actions()
-        return github.escape_workflow_commands(complete) if in_github else complete
+        return github.escape_workflow_commands(complete) if github.in_github_actions() else complete
 
 
 def write_reports(reports: Sequence[Report], started: datetime, files: ReportFiles, log: Log) -> WrittenReports:

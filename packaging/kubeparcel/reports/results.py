@@ -29,7 +29,6 @@ class Finding:
     hint: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        """Return the fields that are set."""
         return {name: value for name, value in asdict(self).items() if value}
 
 
@@ -63,18 +62,15 @@ class Check:
 
     @property
     def state(self) -> CheckState:
-        """Return whether the check passed, failed or did not run."""
         if self.findings:
             return CheckState.FAILED
         return CheckState.NOT_RUN if self.not_run else CheckState.PASSED
 
     @property
     def passed(self) -> bool:
-        """Whether the check ran and has no findings."""
         return self.state is CheckState.PASSED
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the check's entry in the JSON report, without empty fields."""
         entry: dict[str, Any] = {"name": self.name, "subject": self.subject, "passed": self.passed}
         entry |= {"host": self.host} if self.host else {}
         entry |= {"seconds": round(self.seconds, 2)} if self.seconds else {}
@@ -128,17 +124,14 @@ class Report:
 
     @property
     def failed(self) -> tuple[Check, ...]:
-        """Return the checks that failed."""
         return tuple(check for check in self.checks if check.findings)
 
     @property
     def checks_not_run(self) -> int:
-        """Return how many checks did not run."""
         return count_states(self.checks)[CheckState.NOT_RUN]
 
     @property
     def exit_code(self) -> int:
-        """Return 1 if a check failed, else 0."""
         return 1 if self.failed else 0
 
     @property
@@ -157,7 +150,6 @@ class Report:
         return f"{packages}, {quantity(len(self.checks), 'checks')}, {outcome}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the level's JSON report, without empty fields."""
         packages = [asdict(package) for package in self.packages]
         return {
             "level": self.level,

@@ -40,17 +40,14 @@ class TextStyle:
 
     @classmethod
     def for_stdout(cls) -> TextStyle:
-        """Return the style of standard output."""
         return cls.for_stream(sys.stdout)
 
     @property
     def passed_mark(self) -> str:
-        """Return the mark of a passed check."""
         return "\x1b[32m✓\x1b[0m" if self.colour else "✓"
 
     @property
     def failed_mark(self) -> str:
-        """Return the mark of a failed check."""
         return "\x1b[31m✗\x1b[0m" if self.colour else "✗"
 
     def replace_unencodable(self, text: str) -> str:
@@ -58,8 +55,7 @@ class TextStyle:
         try:
             text.encode(self.encoding)
         except UnicodeEncodeError:
-            ascii_text = text.translate(_ASCII)
-            return ascii_text.encode(self.encoding, "replace").decode(self.encoding)
+            return text.translate(_ASCII).encode(self.encoding, "replace").decode(self.encoding)
         return text
 
 

@@ -32,8 +32,7 @@ ABSENT = "does not exist"
 
 def take_snapshot(container: Container) -> Mapping[str, str]:
     """Return a description of what is at each path; equal descriptions mean no change."""
-    text = render("hosts/tree.sh", {"ignored": IGNORED})
-    lines = container.run_script(text, timeout=60).stdout.splitlines()
+    lines = container.run_script(render("hosts/tree.sh", {"ignored": IGNORED}), timeout=60).stdout.splitlines()
     entries = (line.partition("\t") for line in lines)
     return {path: description for path, _, description in entries}
 

@@ -159,8 +159,7 @@ def set_extra_arguments(context: HostContext, value: str) -> Iterator[Finding]:
 
 def command_line(context: HostContext) -> list[str]:
     """Return the arguments of the kubelet's process; empty if it does not run."""
-    result = context.script("tr '\\0' '\\n' <\"/proc/$1/cmdline\"", main_pid(context))
-    return result.stdout.splitlines()
+    return context.script("tr '\\0' '\\n' <\"/proc/$1/cmdline\"", main_pid(context)).stdout.splitlines()
 
 
 def assert_command_line(context: HostContext, expected: Sequence[str]) -> Iterator[Finding]:
@@ -178,8 +177,7 @@ def kubeadm_flags(context: HostContext) -> list[str]:
 
 def extra_arguments(context: HostContext) -> list[str]:
     """Return the administrator's arguments, from the package's environment file."""
-    env_file = KubeletFiles.of(context.packages).env_file
-    return parse_flags(context.run("cat", env_file).stdout, EXTRA_ARGS)
+    return parse_flags(context.run("cat", KubeletFiles.of(context.packages).env_file).stdout, EXTRA_ARGS)
 
 
 def wait_until_healthy(context: HostContext) -> tuple[()]:

@@ -54,7 +54,6 @@ class HostContext:
 
     @property
     def package_manager(self) -> PackageManager:
-        """The host's package manager."""
         return MANAGERS[self.container.host.family.package_manager]
 
     @property
@@ -141,8 +140,7 @@ class HostContext:
 
         A file that several have, such as cri-tools in an upgrade of Kubernetes alone, is that of the first.
         """
-        text = render(self.package_manager.repository_script, {})
-        self.container.run_script(text, *reversed(folders), timeout=120)
+        self.container.run_script(render(self.package_manager.repository_script, {}), *reversed(folders), timeout=120)
 
     def installed_versions(self, names: Sequence[str]) -> dict[str, str]:
         """Return the versions of those packages that are installed and configured."""
@@ -201,7 +199,6 @@ class Scenario(Generic[Subject]):
 
     @property
     def entry(self) -> Entry:
-        """The scenario as `--list` shows it."""
         return Entry(self.name, self.meaning, tuple((step.name, step.meaning) for step in self.steps))
 
 

@@ -31,7 +31,6 @@ class Entry:
         return (self.name, *(name for name, _ in self.steps))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the entry for `--json`."""
         steps = [{"name": name, "meaning": meaning} for name, meaning in self.steps]
         return {"name": self.name, "meaning": self.meaning, **({"checks": steps} if steps else {})}
 

@@ -109,8 +109,7 @@ def _wait_until_node_ready(cluster: Cluster, machine: Machine, version: Version 
 def run_pods(cluster: Cluster) -> Iterator[Finding]:
     """Run a pod on each node: it has an address from our plugins, and crictl lists it."""
     names = [machine.name for machine in cluster.machines]
-    manifest = json.dumps(documents.pods(cluster.pause_image, names))
-    cluster.control_plane.container.write_file(POD_MANIFEST, manifest)
+    cluster.control_plane.container.write_file(POD_MANIFEST, json.dumps(documents.pods(cluster.pause_image, names)))
     yield from cluster.control_plane.context.failure(cluster.kubectl("apply", f"--filename={POD_MANIFEST}"))
     cluster.control_plane.container.wait_for(
         lambda: len(cluster.running_pods()) == len(names),

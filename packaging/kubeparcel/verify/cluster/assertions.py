@@ -82,8 +82,7 @@ def kubelet_conf_has_client_certificates(machine: Machine) -> Iterator[Finding]:
     for field in ("client-certificate", "client-key"):
         path = str(user.get(field, ""))
         if not path.startswith(CERTIFICATE_DIR):
-            where = machine.context.locate(KUBELET_CONF)
-            yield Finding(f"{field} in {CERTIFICATE_DIR}", path or f"no {field}", where)
+            yield Finding(f"{field} in {CERTIFICATE_DIR}", path or f"no {field}", machine.context.locate(KUBELET_CONF))
         elif machine.context.run("test", "-s", path).exit_code:
             yield Finding("a certificate", "no file, or an empty one", machine.context.locate(path))
 

@@ -46,7 +46,6 @@ class Machine:
 
     @property
     def container(self) -> Container:
-        """The container that the machine is."""
         return self.context.container
 
 
@@ -65,12 +64,10 @@ class Cluster:
 
     @property
     def machines(self) -> tuple[Machine, ...]:
-        """Both machines."""
         return (self.control_plane, self.worker)
 
     @property
     def contexts(self) -> tuple[HostContext, ...]:
-        """The hosts of both machines."""
         return tuple(machine.context for machine in self.machines)
 
     @property
@@ -100,8 +97,7 @@ class Cluster:
 
     def node(self, machine: Machine) -> dict[str, Any]:
         """Return a node's object, and record its capacity and versions as evidence."""
-        output = self.query("get", "node", machine.name, "--output=json")
-        node: dict[str, Any] = json.loads(output or "{}")
+        node: dict[str, Any] = json.loads(self.query("get", "node", machine.name, "--output=json") or "{}")
         status = {key: node.get("status", {}).get(key) for key in ("capacity", "nodeInfo")}
         machine.context.evidence[f"kubectl get node {machine.name}"] = json.dumps({"status": status}, indent=1)
         return node

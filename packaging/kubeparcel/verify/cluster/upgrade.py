@@ -37,8 +37,7 @@ def kubeadm_upgrade(command: str) -> Callable[[Cluster], Iterator[Finding]]:
 
     def run(cluster: Cluster) -> Iterator[Finding]:
         machine = cluster.control_plane if command == "apply" else cluster.worker
-        config = documents.upgrade(f"v{cluster.release.release}")
-        machine.container.write_file(UPGRADE_CONFIG, yaml.safe_dump(config))
+        machine.container.write_file(UPGRADE_CONFIG, yaml.safe_dump(documents.upgrade(f"v{cluster.release.release}")))
         argv = ("kubeadm", "upgrade", command, "--config", UPGRADE_CONFIG)
         yield from machine.context.run_successfully(*argv, timeout=TIMEOUTS[command])
 

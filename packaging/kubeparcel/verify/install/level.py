@@ -182,8 +182,7 @@ def plan_scenario(
     @contextmanager
     def start() -> Iterator[HostContext]:
         image = ensure_image(session, host, Purpose.INSTALL)
-        mounts = package_mounts(packages, previous)
-        spec = ContainerSpec(image, item.name, mounts=mounts, capabilities=("SYS_ADMIN",))
+        spec = ContainerSpec(image, item.name, mounts=package_mounts(packages, previous), capabilities=("SYS_ADMIN",))
         with session.start_container(host, spec) as container:
             context = HostContext(container, packages, previous)
             context.use_repositories(CURRENT_DIR)

@@ -152,8 +152,7 @@ def programs_report_versions(
         path = result.argv[0]
         version = programs[path].upstream_version
         if not re.search(rf"(?<![\w.])v?{re.escape(version)}(?![\w.+-])", result.stdout):
-            output = result.stdout[:300] or describe_output(result)
-            yield Finding(f"version {version} in the output", output, path)
+            yield Finding(f"version {version} in the output", result.stdout[:300] or describe_output(result), path)
 
 
 def completions_load(context: HostContext) -> Iterator[Finding]:

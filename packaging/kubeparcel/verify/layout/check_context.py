@@ -43,12 +43,10 @@ class CheckContext:
 
     @property
     def is_deb(self) -> bool:
-        """Whether the package is a deb; otherwise it is an rpm."""
         return self.contents.format is Format.DEB
 
     @functools.cached_property
     def files(self) -> tuple[PackageEntry, ...]:
-        """Return the regular files."""
         return tuple(entry for entry in self.contents.entries if entry.kind is FileType.FILE)
 
     @functools.cached_property
@@ -58,7 +56,6 @@ class CheckContext:
 
     @property
     def binaries(self) -> tuple[PackageEntry, ...]:
-        """Return the ELF files."""
         return tuple(entry for entry, _ in self.elf_files)
 
     @property
@@ -79,7 +76,6 @@ class CheckContext:
 
     @functools.cached_property
     def entries_by_path(self) -> Mapping[str, PackageEntry]:
-        """Return the entries by path."""
         return {entry.path: entry for entry in self.contents.entries}
 
     @functools.cached_property

@@ -74,7 +74,6 @@ class LayoutPaths:
 
     @classmethod
     def from_catalog(cls, catalog: Catalog, format_: Format) -> LayoutPaths:
-        """Return the paths that the catalog has for a format."""
         layouts = [formats[format_] for formats in catalog.layouts.values()]
         return cls(
             tuple(dict.fromkeys(layout.envfile for layout in layouts)),

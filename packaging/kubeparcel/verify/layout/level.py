@@ -63,8 +63,7 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None, selection
         if not isinstance(result, KubeparcelError):
             expected, sboms = expected_from_package(result, catalog, kubernetes), read_sboms(file)
         checks += check_package(result, display_path(file), expected, catalog, owners, selection, sboms)
-    seconds = time.monotonic() - started
-    return Report(LEVEL, tuple(checks), seconds, packages=tuple(map(_checked_package, packages)))
+    return Report(LEVEL, tuple(checks), time.monotonic() - started, packages=tuple(map(_checked_package, packages)))
 
 
 def entries() -> tuple[Entry, ...]:
@@ -75,8 +74,7 @@ def entries() -> tuple[Entry, ...]:
 
 
 def _checked_package(package: PackageContents) -> CheckedPackage:
-    file = display_path(package.file)
-    return CheckedPackage(file, package.name, package.release, package.arch, str(package.format))
+    return CheckedPackage(display_path(package.file), package.name, package.release, package.arch, str(package.format))
 
 
 def read_or_error(file: Path, cache: InspectionCache | None = None) -> PackageContents | KubeparcelError:

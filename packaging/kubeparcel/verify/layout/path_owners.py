@@ -35,7 +35,6 @@ class Owner:
 
     @property
     def identity(self) -> Identity:
-        """Return what identifies the package in a set."""
         return self.format, self.name, self.version, self.arch
 
     def is_installed_with(self, other: Owner) -> bool:
@@ -163,11 +162,9 @@ def contents_paths(contents: PackageContents) -> Iterator[PathOwner]:
 def manifest_paths(manifest: PackageManifest) -> Iterator[PathOwner]:
     """Yield the paths of a package that is being built."""
     version = f"{manifest.version}-{manifest.revision}"
-    excludes = _excluded(manifest.format_relations())
-    owner = Owner(manifest.format, manifest.name, version, manifest.arch_name, excludes)
+    owner = Owner(manifest.format, manifest.name, version, manifest.arch_name, _excluded(manifest.format_relations()))
     for file in manifest.files:
-        content = file.link or file.sha256
-        yield PathOwner(owner, file.path, _MANIFEST_KINDS[file.kind], file.mode, "root:root", content)
+        yield PathOwner(owner, file.path, _MANIFEST_KINDS[file.kind], file.mode, "root:root", file.link or file.sha256)
 
 
 def _excluded(relations: Mapping[str, Iterable[str]]) -> tuple[str, ...]:

@@ -51,12 +51,10 @@ class Command:
 
     @property
     def program(self) -> str:
-        """Return the program's name without its folder."""
         return self.argv[0].rsplit("/", 1)[-1]
 
     @property
     def command_line(self) -> str:
-        """Return the command on one line."""
         return " ".join(self.argv)
 
 

@@ -44,8 +44,7 @@ def unit_files_are_packaged(context: HostContext, packages: PackageSet | None = 
     if _usr_merged(unit) != _usr_merged(expected.unit):
         yield Finding(expected.unit or "a packaged unit", unit or "no unit", UNIT)
     if drop_ins != _usr_merged(expected.drop_in):
-        found = " ".join(drop_ins) or "no drop-in"
-        yield Finding(expected.drop_in or "a packaged drop-in", found, f"{UNIT}.d")
+        yield Finding(expected.drop_in or "a packaged drop-in", " ".join(drop_ins) or "no drop-in", f"{UNIT}.d")
 
 
 def _usr_merged(*paths: str) -> list[str]:
@@ -83,8 +82,7 @@ def nothing_overrides(context: HostContext, packages: PackageSet | None = None) 
 
 def enabled_as_preset(context: HostContext, unit: str = UNIT) -> Iterator[Finding]:
     """A unit is enabled or disabled as the host's presets say."""
-    result = context.run("systemctl", "list-unit-files", "--output=json", unit)
-    units = json.loads(result.stdout or "[]")
+    units = json.loads(context.run("systemctl", "list-unit-files", "--output=json", unit).stdout or "[]")
     if not units:
         yield Finding("a unit", "systemctl lists none", unit)
     elif units[0]["state"] != units[0]["preset"]:

@@ -33,8 +33,7 @@ def upgrade(name: str) -> StepFunction:
     """Return a step that upgrades one package: the kubelet is not restarted."""
 
     def run(context: HostContext) -> Iterator[Finding]:
-        versions = {name: context.packages.versions[name]}
-        yield from context.change_versions(context.package_manager.install, versions)
+        yield from context.change_versions(context.package_manager.install, {name: context.packages.versions[name]})
         context.state[name] = "\n".join(context.evidence.values())
         yield from kubelet_not_restarted(context)
 

@@ -137,8 +137,7 @@ def no_build_paths(context: CheckContext) -> Iterator[Finding]:
     """Report paths of the build machine in binaries."""
     for entry, elf in context.elf_files:
         if elf.go and elf.go.build_paths:
-            paths = ", ".join(elf.go.build_paths[:MAX_BUILD_PATHS])
-            yield Finding("no paths of the build machine", paths, entry.path)
+            yield Finding("no paths of the build machine", ", ".join(elf.go.build_paths[:MAX_BUILD_PATHS]), entry.path)
 
 
 @check(

@@ -42,8 +42,7 @@ def drop_in_readable(context: CheckContext) -> Iterator[Finding]:
         yield Finding("KEY=VALUE in a section", text, f"{entry.path} line {line}")
     for setting in unit.settings:
         if setting.section not in _SECTIONS and not setting.section.startswith("X-"):
-            expected = f"one of [{'], ['.join(_SECTIONS)}]"
-            yield Finding(expected, f"[{setting.section}]", _location(entry, setting))
+            yield Finding(f"one of [{'], ['.join(_SECTIONS)}]", f"[{setting.section}]", _location(entry, setting))
     if not unit.assignments("Service", "ExecStart"):
         yield Finding("ExecStart= in [Service]", "missing", entry.path)
 
@@ -86,8 +85,7 @@ def drop_in_environment_files_optional(context: CheckContext) -> Iterator[Findin
     entry, unit = _parse(context)
     for setting in unit.effective_list("Service", "EnvironmentFile"):
         if not setting.value.startswith("-"):
-            expected = f"EnvironmentFile=-{setting.value}"
-            yield Finding(expected, setting.value, _location(entry, setting))
+            yield Finding(f"EnvironmentFile=-{setting.value}", setting.value, _location(entry, setting))
 
 
 @_check("the drop-in replaces the unit's command")
@@ -137,8 +135,7 @@ def kubelet_extra_args_last(context: CheckContext) -> Iterator[Finding]:
     """Report a command line that does not end with $KUBELET_EXTRA_ARGS: the last flag wins."""
     location, value, words = _command_line(context)
     if not words or _without_braces(words[-1].text) != f"${EXTRA_ARGS}":
-        expected = f"…${EXTRA_ARGS} at the end of {KUBELET}'s arguments"
-        yield Finding(expected, f"ExecStart={value}", location)
+        yield Finding(f"…${EXTRA_ARGS} at the end of {KUBELET}'s arguments", f"ExecStart={value}", location)
 
 
 def _without_braces(word: str) -> str:

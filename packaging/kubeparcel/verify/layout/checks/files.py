@@ -89,12 +89,10 @@ def config_files(context: CheckContext) -> Iterator[Finding]:
             elif not context.is_deb and "noreplace" not in entry.flags:
                 yield Finding(required, "%config without noreplace", entry.path)
         elif entry.is_conffile:
-            found = "a configuration file"
-            yield Finding("no configuration file outside /etc", found, entry.path)
+            yield Finding("no configuration file outside /etc", "a configuration file", entry.path)
     for entry in context.contents.entries:
         if entry.is_conffile and entry.kind is not FileType.FILE:
-            expected = "only regular files are configuration files"
-            yield Finding(expected, entry.kind.value, entry.path)
+            yield Finding("only regular files are configuration files", entry.kind.value, entry.path)
 
 
 @check(

@@ -23,11 +23,9 @@ def identity(context: CheckContext) -> Iterator[Finding]:
     """Report an epoch, an invalid name or version, and fields that differ from the build's."""
     contents, expected = context.contents, context.expected
     if contents.epoch:
-        hint = "An epoch can never be removed in later versions."
-        yield Finding("no epoch", str(contents.epoch), hint=hint)
+        yield Finding("no epoch", str(contents.epoch), hint="An epoch can never be removed in later versions.")
     if not _NAME.fullmatch(contents.name):
-        allowed = "a name of lower-case letters, digits, '+', '-' and '.'"
-        yield Finding(allowed, contents.name)
+        yield Finding("a name of lower-case letters, digits, '+', '-' and '.'", contents.name)
     if not _VERSION.fullmatch(contents.version):
         yield Finding("a version like 1.36.3 or 1.37.0~rc.1", contents.version)
     for name in ("name", "version", "revision", "arch"):

@@ -82,8 +82,7 @@ def scripts_no_recursive_removal(context: CheckContext) -> Iterator[Finding]:
         options = "".join(word.lstrip("-") for word in command.argv[1:] if word.startswith("-"))
         recursive = command.program == "rm" and "r" in options.lower()
         if recursive or (command.program == "find" and "-delete" in command.argv):
-            location = f"{name} line {command.line}"
-            yield Finding("no recursive removal", command.command_line, location)
+            yield Finding("no recursive removal", command.command_line, f"{name} line {command.line}")
 
 
 @_check("scriptlets do not touch CNI plugins and cluster data")
@@ -94,8 +93,7 @@ def scripts_leave_data(context: CheckContext) -> Iterator[Finding]:
             continue
         for word in command.argv:
             if word.startswith(_DATA_PATHS):
-                location = f"{name} line {command.line}"
-                yield Finding(f"no changes to {word}", command.command_line, location)
+                yield Finding(f"no changes to {word}", command.command_line, f"{name} line {command.line}")
 
 
 @_check("scriptlets can run more than once")
@@ -105,8 +103,7 @@ def scripts_idempotent(context: CheckContext) -> Iterator[Finding]:
         options = "".join(word for word in command.argv[1:] if word.startswith("-"))
         option = _IDEMPOTENT_OPTIONS.get(command.program, "")
         if option not in options and not (command.failure_handled or command.conditions):
-            location = f"{name} line {command.line}"
-            yield Finding(f"{command.program} -{option}", command.command_line, location)
+            yield Finding(f"{command.program} -{option}", command.command_line, f"{name} line {command.line}")
     for name, script in context.contents.scripts.items():
         for number, line in enumerate(script.body.splitlines(), 1):
             if re.search(r">>\s*/", line.partition("#")[0]):

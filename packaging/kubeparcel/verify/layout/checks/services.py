@@ -61,8 +61,7 @@ def scripts_leave_kubelet_running(context: CheckContext) -> Iterator[Finding]:
         if verb in _START_VERBS:
             yield Finding(f"no {verb} of a service", command.command_line, location)
         if command.program in _KILL_PROGRAMS:
-            expected = "the running kubelet is left alone"
-            yield Finding(expected, command.command_line, location)
+            yield Finding("the running kubelet is left alone", command.command_line, location)
 
 
 def _manages_services(context: CheckContext) -> bool:
@@ -76,8 +75,7 @@ def scripts_stop_on_removal_only(context: CheckContext) -> Iterator[Finding]:
     for name, command in context.script_commands:
         if _verb(command) in _STOP_VERBS and not _runs_only(command, required, excluded):
             condition = '"$1" = remove' if context.is_deb else '"$1" -eq 0'
-            expected = f"only if [ {condition} ]"
-            yield Finding(expected, command.command_line, _location(name, command))
+            yield Finding(f"only if [ {condition} ]", command.command_line, _location(name, command))
 
 
 @check("scriptlets enable the kubelet only on the first installation", applies=_manages_services)

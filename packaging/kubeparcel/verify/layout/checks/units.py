@@ -86,8 +86,7 @@ def unit_network(context: CheckContext) -> Iterator[Finding]:
     """Report Wants= or After= without network-online.target."""
     entry, unit = _parse(context)
     for key in ("Wants", "After"):
-        settings = unit.effective_list("Unit", key)
-        targets = " ".join(setting.value for setting in settings).split()
+        targets = " ".join(setting.value for setting in unit.effective_list("Unit", key)).split()
         if _ONLINE not in targets:
             yield Finding(f"{key}={_ONLINE} in [Unit]", " ".join(targets) or f"no {key}=", entry.path)
 
