@@ -9,7 +9,7 @@ import pytest
 from kubeparcel import paths
 from kubeparcel.errors import ExternalError, UsageError
 from kubeparcel.hosts.image_locations import ImageLocations
-from kubeparcel.images import archive_writer, control_plane, image_sources, layers
+from kubeparcel.images import archive_writer, control_plane, layers
 from kubeparcel.images.control_plane_build import BuildableImage, Compiler, buildable_images
 from kubeparcel.model import Arch, Version
 from kubeparcel.store import Store
@@ -37,7 +37,7 @@ def save_images(folder: Path, file: str, *names: str) -> None:
 @pytest.fixture
 def collect(tmp_path, monkeypatch):
     """Return a function that collects images without a registry, and the log."""
-    monkeypatch.setattr(image_sources, "is_reachable", lambda registry: False)
+    monkeypatch.setattr(control_plane, "is_reachable", lambda registry: False)
     store = Store(tmp_path / "store")
 
     def collect(*names: str, archives: Path | None = None) -> tuple[Path, RecordingLog]:
@@ -91,7 +91,7 @@ def test_missing_images_are_pulled_when_a_registry_becomes_reachable(collect, tm
             calls.append(f"remove {name}")
 
     collect(COREDNS)
-    monkeypatch.setattr(image_sources, "is_reachable", lambda registry: registry == "mirror.example")
+    monkeypatch.setattr(control_plane, "is_reachable", lambda registry: registry == "mirror.example")
     archive = control_plane.build_archive(
         RELEASE,
         [COREDNS],
@@ -138,7 +138,7 @@ def test_a_tag_without_a_version_is_an_error(tmp_path):
 
 def test_images_of_a_patched_release_are_of_upstreams_release(tmp_path, monkeypatch):
     """Go's module proxy and registries have no versions with build metadata."""
-    monkeypatch.setattr(image_sources, "is_reachable", lambda registry: False)
+    monkeypatch.setattr(control_plane, "is_reachable", lambda registry: False)
     compiled = []
 
     def compile_commands(_: Compiler, version: Version, names: object) -> dict[str, object]:

@@ -6,8 +6,11 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import yaml
 
 from kubeparcel import process
 from kubeparcel.errors import ToolError
@@ -15,8 +18,8 @@ from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.engine import ContainerSpec
 from kubeparcel.hosts.image_cache import IMAGE_PREFIX
 from kubeparcel.hosts.image_locations import ImageLocations
-from kubeparcel.hosts.rpm_placeholders import write_placeholders
 from kubeparcel.hosts.session import Session
+from kubeparcel.packages import nfpm
 from kubeparcel.templates import render
 
 HOME = "/var/lib/kubeparcel"
@@ -79,8 +82,37 @@ def _write_home(home: Path, spec: ImageSpec) -> Path:
     pool = home / "pool"
     pool.mkdir(parents=True, exist_ok=True)
     (home / "setup.sh").write_text(spec.setup_script, "utf-8")
-    write_placeholders(spec.host.family.rpm_placeholders, pool)
+    _write_placeholders(spec.host.family.rpm_placeholders, pool)
     return home
+
+
+def _write_placeholders(placeholders: Mapping[str, Sequence[str]], folder: Path) -> None:
+    """Write an empty rpm for each name: the rpm database then has what is installed as Debian packages.
+
+    A provide `NAME = VERSION` of the package itself sets its version. Raises ToolError if nfpm fails.
+    """
+    for name, provides in placeholders.items():
+        own_provide = f"{name} = "
+        versions = [p.removeprefix(own_provide) for p in provides if p.startswith(own_provide)]
+        version = next(iter(versions), "1")
+        config = {
+            "name": name,
+            "arch": "noarch",
+            "platform": "linux",
+            "version": version,
+            "version_schema": "none",
+            "release": "1",
+            "maintainer": "kubeparcel <noreply@kubeparcel.invalid>",
+            "description": f"Placeholder for {name}, which is installed as a Debian package",
+            "license": "Apache-2.0",
+            "provides": [provide for provide in provides if not provide.startswith(own_provide)],
+        }
+        config_file = folder / f"{name}.yaml"
+        config_file.write_text(yaml.safe_dump(config), "utf-8")
+        target = folder / f"{name}-{version}-1.noarch.rpm"
+        options = ["--config", str(config_file), "--packager", "rpm", "--target", str(target)]
+        process.run([nfpm.program(), "package", *options], env={"SOURCE_DATE_EPOCH": "0"}, timeout=60)
+        config_file.unlink()
 
 
 def _build_from_suite(session: Session, spec: ImageSpec, home: Path) -> None:

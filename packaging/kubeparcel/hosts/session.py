@@ -19,7 +19,6 @@ from kubeparcel.hosts.engine import ContainerSpec, Engine, ResourceKind
 from kubeparcel.hosts.engine_cli import select_engine
 from kubeparcel.hosts.image_cache import ImageCache
 from kubeparcel.hosts.image_locations import ImageLocations
-from kubeparcel.hosts.process_identity import ProcessIdentity
 from kubeparcel.hosts.workarounds import WorkaroundProbe
 from kubeparcel.store import Store
 
@@ -50,7 +49,7 @@ class Session:
     def labels(self) -> Mapping[str, str]:
         """The labels of everything that the session creates."""
         kept = {cleanup.KEPT_LABEL: "yes"} if self.keep else {}
-        return {cleanup.RUN_LABEL: self.run_id, cleanup.OWNER_LABEL: str(ProcessIdentity.current()), **kept}
+        return {cleanup.RUN_LABEL: self.run_id, cleanup.OWNER_LABEL: str(cleanup.ProcessIdentity.current()), **kept}
 
     @contextmanager
     def start_container(self, host: Host, spec: ContainerSpec) -> Iterator[Container]:

@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from kubeparcel.console import Log
+from kubeparcel.errors import ToolError, UsageError
 from kubeparcel.hosts.engine import Engine
 from kubeparcel.hosts.image_locations import ImageLocations
+from kubeparcel.hosts.selection import is_reachable
+from kubeparcel.images.archive_reader import SUFFIXES, read_archive
 from kubeparcel.images.archive_writer import PATH, single_layer_image, write_archive
 from kubeparcel.images.control_plane_build import BuildableImage, CompiledProgram, Compiler, buildable_images
-from kubeparcel.images.image_sources import ImageSources
 from kubeparcel.images.layers import program_layer
 from kubeparcel.images.model import Image
 from kubeparcel.model import Arch, Version
@@ -53,7 +55,7 @@ def build_archive(
     archives does not exist.
     """
     locations = locations or ImageLocations.from_environment()
-    sources = ImageSources(locations, engine, arch or Arch.native(), log)
+    sources = _ImageSources(locations, engine, arch or Arch.native(), log)
     job = _ArchiveJob(version.release, tuple(sorted(image_names)), store, sources)
     if archive := job.cached():
         return archive
@@ -67,7 +69,7 @@ class _ArchiveJob:
     version: Version
     image_names: tuple[str, ...]
     store: Store
-    sources: ImageSources
+    sources: _ImageSources
 
     @property
     def key(self) -> str:
@@ -130,3 +132,70 @@ class _ArchiveJob:
             "User": image.user,
         }
         return single_layer_image(name, layer, self.sources.arch, program.released, config)
+
+
+@dataclass(frozen=True)
+class _ImageSources:
+    """The folder and the registry of `locations`; without an engine, no registry is used."""
+
+    locations: ImageLocations
+    engine: Engine | None
+    arch: Arch
+    log: Log
+
+    @property
+    def folder_state(self) -> list[tuple[str, int, int, int]]:
+        """The name, size, inode and ctime of each archive in the folder: programs set mtimes, but not ctimes."""
+        stats = ((archive.name, archive.stat()) for archive in self._archives())
+        return [(name, stat.st_size, stat.st_ino, stat.st_ctime_ns) for name, stat in stats]
+
+    def from_folder(self, image_names: Collection[str], scratch: Path) -> dict[str, Image]:
+        """Return those of the images that are in the folder of archives.
+
+        Raises UsageError if the folder does not exist.
+        """
+        return {
+            name: image
+            for archive in self._archives()
+            for image in read_archive(archive, self.arch, scratch)
+            for name in image.names
+            if name in image_names
+        }
+
+    def _archives(self) -> list[Path]:
+        folder = self.locations.archive_folder
+        if not folder:
+            return []
+        if not folder.is_dir():
+            raise UsageError(
+                f"KUBEPARCEL_ARCHIVES: {folder} is not a folder.",
+                "It must contain archives of images, written by docker save, podman save or ctr images export.",
+            )
+        return sorted(file for file in folder.iterdir() if file.name.endswith(SUFFIXES))
+
+    def registries_reachable(self, image_names: Iterable[str]) -> bool:
+        """Return whether there is an engine and all registries of the images are reachable."""
+        registries = {self.locations.mirrored(name).partition("/")[0] for name in image_names}
+        return bool(self.engine) and all(is_reachable(registry) for registry in registries)
+
+    def from_registry(self, image_names: Collection[str], scratch: Path) -> dict[str, Image]:
+        """Return those of the images that the registry has; the engine does not keep them."""
+        if not image_names or not self.engine or not self.registries_reachable(image_names):
+            return {}
+        images = {name: self._pull(self.engine, name, scratch) for name in image_names}
+        return {name: image for name, image in images.items() if image}
+
+    def _pull(self, engine: Engine, name: str, scratch: Path) -> Image | None:
+        name = self.locations.mirrored(name)
+        existed = engine.has_image(name)
+        try:
+            with self.log.task("Pull", name, None):
+                engine.pull(name)
+        except ToolError as error:
+            self.log.warn(f"Pulling {name} failed: {error.hint or error.message}")
+            return None
+        archive = scratch / f"{hashlib.sha256(name.encode()).hexdigest()}.tar"
+        engine.save_images([name], archive)
+        if not existed:
+            engine.remove_image(name)
+        return next(iter(read_archive(archive, self.arch, scratch)), None)

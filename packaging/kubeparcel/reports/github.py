@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from kubeparcel.console import duration
-from kubeparcel.reports.results import Check, CheckState, Report, count_states
+from kubeparcel.reports.results import Check, CheckState, Report
 from kubeparcel.sanitize import one_line, printable
 
 MAX_ANNOTATIONS = 10
@@ -107,9 +107,8 @@ def render_summary(reports: Sequence[Report]) -> str:
 def _table_lines(report: Report) -> Iterator[str]:
     if report.not_run:
         yield f"| {report.level} | | – not run: {_escape_markdown(report.not_run)} | |"
-    for host in dict.fromkeys(check.host for check in report.checks):
-        counts = count_states(check for check in report.checks if check.host == host)
-        passed, failed, not_run = (counts[state] for state in CheckState)
+    for host in report.hosts:
+        passed, failed, not_run = (report.counts(host)[state] for state in CheckState)
         result = f"❌ {passed} of {passed + failed}" if failed else f"✅ {passed}" if passed else "–"
         result += f", {not_run} not run" if not_run else ""
         took = duration(report.seconds)

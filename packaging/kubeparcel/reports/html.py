@@ -65,9 +65,6 @@ class LevelSection:
     def groups(self) -> list[CheckGroup]:
         return [group for groups in self.hosts.values() for group in groups]
 
-    def counts(self, host: str) -> Counter[CheckState]:
-        return count_states(check for check in self.report.checks if check.host == host)
-
     @property
     def slowest(self) -> float:
         return max((group.seconds for group in self.groups), default=0)
@@ -97,11 +94,23 @@ def render_html(reports: Sequence[Report], started: datetime) -> str:
 
 def render_page(template: str, values: Mapping[str, Any]) -> str:
     """Return a page of a template in the reports' style, with values that others may have written."""
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(template_dir()),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"duration": duration, "trusted": Markup}
     context = {**values, "version": __version__}
     for name, file in {"style": "style.css", "script": "script.js"}.items():
         text = (template_dir() / "report" / file).read_text("utf-8")
         context |= {name: text, f"{name}_digest": _csp_digest(text)}
-    return _render(template, context)
+    return environment.get_template(template).render(context)
 
 
 def version_summary(packages: Sequence[CheckedPackage]) -> str:
@@ -131,20 +140,3 @@ def _number_checks(reports: Sequence[Report]) -> list[LevelSection]:
 def _csp_digest(text: str) -> str:
     """Return the digest of a Content-Security-Policy `sha256-` source."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _render(name: str, context: Mapping[str, Any]) -> str:
-    import jinja2
-    from markupsafe import Markup
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(template_dir()),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["duration"] = duration
-    environment.filters["trusted"] = Markup
-    return environment.get_template(name).render(context)

@@ -22,7 +22,7 @@ def render_junit(reports: Sequence[Report]) -> bytes:
         for (host, subject), checks in report.checks_by_subject.items():
             _add_suite(root, report.level, host, subject, checks)
         if report.not_run:
-            _add_skipped_suite(root, report)
+            _add_suite(root, report.level, "", "", [Check(report.level, "", not_run=report.not_run)])
     totals = {name: sum(int(suite.get(name, "0")) for suite in root) for name in _COUNTS}
     seconds = sum(report.seconds for report in reports)
     root.attrib |= _attributes(totals) | {"time": f"{seconds:.3f}"}
@@ -46,7 +46,7 @@ def _add_suite(root: Xml.Element, level: str, host: str, subject: str, checks: S
         if check.state is CheckState.FAILED:
             _add_failure(case, check)
         elif check.state is CheckState.NOT_RUN:
-            _add_skipped(case, check.not_run)
+            Xml.SubElement(case, "skipped", {"message": _clean(f"not run: {check.not_run}")})
         if check.evidence:
             outputs = (f"{title}\n{text}" for title, text in check.evidence.items())
             Xml.SubElement(case, "system-out").text = _clean("\n\n".join(outputs))
@@ -59,17 +59,6 @@ def _add_failure(case: Xml.Element, check: Check) -> None:
     blocks = ("\n".join(f"{name}: {value}" for name, value in finding.as_dict().items()) for finding in check.findings)
     packages = f"packages: {check.packages}" if check.packages else ""
     failure.text = _clean("\n\n".join(filter(None, [check.meaning, packages, *blocks])))
-
-
-def _add_skipped_suite(root: Xml.Element, report: Report) -> None:
-    counts = {"tests": 1, "failures": 0, "errors": 0, "skipped": 1}
-    suite = Xml.SubElement(root, "testsuite", {"name": report.level, **_attributes(counts)})
-    case = Xml.SubElement(suite, "testcase", {"classname": report.level, "name": report.level})
-    _add_skipped(case, report.not_run)
-
-
-def _add_skipped(case: Xml.Element, reason: str) -> None:
-    Xml.SubElement(case, "skipped", {"message": _clean(f"not run: {reason}")})
 
 
 def _attributes(counts: Mapping[str, int]) -> dict[str, str]:

@@ -131,6 +131,15 @@ class Report:
         return count_states(self.checks)[CheckState.NOT_RUN]
 
     @property
+    def hosts(self) -> list[str]:
+        """The hosts in the order of the checks; those of other levels have one without a name."""
+        return list(dict.fromkeys(check.host for check in self.checks))
+
+    def counts(self, host: str) -> Counter[CheckState]:
+        """Return how many checks passed, failed and did not run on a host."""
+        return count_states(check for check in self.checks if check.host == host)
+
+    @property
     def exit_code(self) -> int:
         return 1 if self.failed else 0
 

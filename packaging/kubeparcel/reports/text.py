@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import TextIO
 
 from kubeparcel.console import duration, quantity
-from kubeparcel.reports.results import Check, CheckState, Report, count_states
+from kubeparcel.reports.results import Check, CheckState, Report
 from kubeparcel.sanitize import one_line, printable
 
 INDENT = 11
@@ -70,7 +70,7 @@ def _level(report: Report, style: TextStyle) -> Iterator[str]:
     if report.not_run:
         yield f"{label}– not run: {one_line(report.not_run)}"
         return
-    summary = "   ".join(_host(report, host, style) for host in _hosts(report))
+    summary = "   ".join(_host(report, host, style) for host in report.hosts or [""])
     width = len(summary) - (style.colour and 9 * summary.count("\x1b[0m"))
     padding = " " * max(3, SECONDS_COLUMN - INDENT - width)
     yield f"{label}{summary}{padding}{duration(report.seconds)}"
@@ -94,14 +94,9 @@ def not_run_lines(checks: Iterable[Check]) -> Iterator[str]:
         yield f"– not run: {', '.join([*by_name][:MAX_NAMES])}{more} ({one_line(reason)})"
 
 
-def _hosts(report: Report) -> list[str]:
-    return list(dict.fromkeys(check.host for check in report.checks)) or [""]
-
-
 def _host(report: Report, host: str, style: TextStyle) -> str:
     """Return `✓ 214 checks` or `✗ 1 of 27 checks failed, 3 not run`; for a host `✗ trixie 26 of 27`."""
-    counts = count_states(check for check in report.checks if check.host == host)
-    passed, failed, not_run = (counts[state] for state in CheckState)
+    passed, failed, not_run = (report.counts(host)[state] for state in CheckState)
     mark = style.failed_mark if failed else style.passed_mark if passed or not not_run else "–"
     if host:
         count = f"{host} {passed} of {passed + failed}" if failed else f"{host} {passed}"

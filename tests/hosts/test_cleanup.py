@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 
 from kubeparcel import paths
-from kubeparcel.hosts.process_identity import ProcessIdentity
+from kubeparcel.hosts.cleanup import ProcessIdentity
 
 
 def test_an_identity_is_parsed_from_its_own_text():
@@ -23,7 +23,7 @@ def test_other_text_is_parsed_as_none():
 
 
 def test_a_process_that_ended_has_exited():
-    code = "from kubeparcel.hosts.process_identity import ProcessIdentity;print(ProcessIdentity.current())"
+    code = "from kubeparcel.hosts.cleanup import ProcessIdentity;print(ProcessIdentity.current())"
     completed = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent)},
