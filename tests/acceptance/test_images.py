@@ -18,7 +18,8 @@ from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.hosts.package_managers import MANAGERS
 from kubeparcel.hosts.package_set import PackageSet, load_package_sets
 from kubeparcel.hosts.session import Session
-from kubeparcel.images import archive_reader, control_plane
+from kubeparcel.images import control_plane
+from kubeparcel.images.archive import read_archive
 from kubeparcel.images.node_image import NodeImage, ensure_node_image, write_node_archive
 from kubeparcel.model import Arch, Version
 from kubeparcel.packages.find import find_package_files
@@ -209,8 +210,8 @@ def test_an_archive_loaded_and_saved_by_an_engine_is_read_back(session, tmp_path
         engine.load_image(file)
         engine.save_images([PAUSE], tmp_path / "saved.tar")
         engine.remove_image(PAUSE)
-    (original,) = archive_reader.read_archive(file, Arch.native(), tmp_path)
-    (loaded,) = archive_reader.read_archive(tmp_path / "saved.tar", Arch.native(), tmp_path)
+    (original,) = read_archive(file, Arch.native(), tmp_path)
+    (loaded,) = read_archive(tmp_path / "saved.tar", Arch.native(), tmp_path)
     assert loaded.names == (PAUSE,)
     assert [layer.sha256 for layer in loaded.layers] == [layer.sha256 for layer in original.layers]
 
@@ -222,6 +223,6 @@ def test_an_archive_exported_by_containerd_is_read(node, session, tmp_path):
     node.run(*ctr, "import", "/pause.tar")
     node.run(*ctr, "export", "/exported.tar", PAUSE)
     node.engine.copy(f"{node.name}:/exported.tar", str(tmp_path / "exported.tar"))
-    (loaded,) = archive_reader.read_archive(tmp_path / "exported.tar", Arch.native(), tmp_path)
-    (original,) = archive_reader.read_archive(file, Arch.native(), tmp_path)
+    (loaded,) = read_archive(tmp_path / "exported.tar", Arch.native(), tmp_path)
+    (original,) = read_archive(file, Arch.native(), tmp_path)
     assert loaded.manifest == original.manifest

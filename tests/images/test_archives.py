@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from kubeparcel.errors import ArchiveError, DigestError
-from kubeparcel.images import archive_reader, archive_writer, layers
+from kubeparcel.images import layers
+from kubeparcel.images.archive import read_archive, single_layer_image, write_archive
 from kubeparcel.images.model import CONFIG_TYPE, INDEX_TYPE, LAYER_TYPE, MANIFEST_TYPE, Blob, Image
 from kubeparcel.model import Arch
 from tests.support.image_archives import image_names
@@ -29,7 +30,7 @@ def small_image(folder: Path, name: str, text: str = "#!program\n", arch: Arch =
     program.write_text(text)
     blob = layers.program_layer({"/usr/local/bin/etcd": program}, RELEASED, program.with_suffix(".tar"))
     config = {"Env": ["PATH=/usr/local/bin"], "Cmd": ["etcd"], "User": ""}
-    return archive_writer.single_layer_image(name, blob, arch, RELEASED, config)
+    return single_layer_image(name, blob, arch, RELEASED, config)
 
 
 def document(blob: Blob) -> Any:
@@ -56,12 +57,12 @@ def test_the_order_of_the_images_does_not_change_the_archive(tmp_path):
     for folder in ("first", "second"):
         (tmp_path / folder).mkdir()
         images = [small_image(tmp_path / folder, name) for name in (PAUSE, ETCD)]
-        archive_writer.write_archive(reversed(images) if folder == "first" else images, tmp_path / f"{folder}.tar")
+        write_archive(reversed(images) if folder == "first" else images, tmp_path / f"{folder}.tar")
     assert (tmp_path / "first.tar").read_bytes() == (tmp_path / "second.tar").read_bytes()
 
 
 def test_every_blob_is_named_by_its_digest_and_every_reference_resolves(tmp_path):
-    archive_writer.write_archive([small_image(tmp_path, PAUSE), small_image(tmp_path, ETCD)], tmp_path / "images.tar")
+    write_archive([small_image(tmp_path, PAUSE), small_image(tmp_path, ETCD)], tmp_path / "images.tar")
     with tarfile.open(tmp_path / "images.tar") as archive:
         files = {entry.name: archive.extractfile(entry).read() for entry in archive}  # type: ignore[union-attr]
     blobs = {n: data for n, data in files.items() if n.startswith("blobs/")}
@@ -106,20 +107,20 @@ def test_a_program_layer_is_owned_by_root_and_has_the_release_time(tmp_path):
 def test_a_written_archive_is_read_back(tmp_path):
     images = [small_image(tmp_path, ETCD), small_image(tmp_path, PAUSE, "other")]
     file = tmp_path / "images.tar"
-    archive_writer.write_archive(images, file)
-    loaded = archive_reader.read_archive(file, Arch.AMD64, tmp_path)
+    write_archive(images, file)
+    loaded = read_archive(file, Arch.AMD64, tmp_path)
     assert [image.names for image in loaded] == [(ETCD,), (PAUSE,)]
     assert [image.manifest for image in loaded] == [image.manifest for image in images]
     assert image_names(file) == [ETCD, PAUSE]
-    archive_writer.write_archive(loaded, tmp_path / "again.tar")
+    write_archive(loaded, tmp_path / "again.tar")
     assert (tmp_path / "again.tar").read_bytes() == file.read_bytes()
 
 
 def test_a_compressed_archive_is_read_like_a_plain_one(tmp_path):
-    archive_writer.write_archive([small_image(tmp_path, ETCD)], tmp_path / "images.tar")
+    write_archive([small_image(tmp_path, ETCD)], tmp_path / "images.tar")
     packed = tmp_path / "images.tar.gz"
     packed.write_bytes(gzip.compress((tmp_path / "images.tar").read_bytes()))
-    assert [image.names for image in archive_reader.read_archive(packed, Arch.AMD64, tmp_path)] == [(ETCD,)]
+    assert [image.names for image in read_archive(packed, Arch.AMD64, tmp_path)] == [(ETCD,)]
 
 
 def docker(folder: Path, image: Image, diff_id: str = "") -> dict[str, bytes | str]:
@@ -139,7 +140,7 @@ def docker(folder: Path, image: Image, diff_id: str = "") -> dict[str, bytes | s
 def test_an_archive_of_docker_save_with_linked_layers_is_read(tmp_path):
     image = small_image(tmp_path, ETCD)
     file = tar(tmp_path / "docker.tar", docker(tmp_path, image))
-    (loaded,) = archive_reader.read_archive(file, Arch.AMD64, tmp_path)
+    (loaded,) = read_archive(file, Arch.AMD64, tmp_path)
     assert loaded.names == (ETCD,)
     assert loaded.layers[0].sha256 == image.layers[0].sha256
     assert loaded.config.media_type == CONFIG_TYPE
@@ -148,20 +149,20 @@ def test_an_archive_of_docker_save_with_linked_layers_is_read(tmp_path):
 def test_a_layer_that_does_not_match_the_configuration_is_an_error(tmp_path):
     files = docker(tmp_path, small_image(tmp_path, ETCD), diff_id="sha256:" + "0" * 64)
     with pytest.raises(DigestError, match=r"docker.tar: registry.k8s.io/etcd:3.6.8-0 is damaged"):
-        archive_reader.read_archive(tar(tmp_path / "docker.tar", files), Arch.AMD64, tmp_path)
+        read_archive(tar(tmp_path / "docker.tar", files), Arch.AMD64, tmp_path)
 
 
 def test_a_blob_with_the_wrong_digest_is_an_error(tmp_path):
     file = tmp_path / "images.tar"
-    archive_writer.write_archive([small_image(tmp_path, ETCD, "the right bytes")], file)
+    write_archive([small_image(tmp_path, ETCD, "the right bytes")], file)
     file.write_bytes(file.read_bytes().replace(b"the right bytes", b"the wrong bytes"))
     with pytest.raises(DigestError, match=r"images.tar: blobs/sha256/.* is damaged"):
-        archive_reader.read_archive(file, Arch.AMD64, tmp_path)
+        read_archive(file, Arch.AMD64, tmp_path)
 
 
 def test_images_for_other_architectures_are_ignored(tmp_path):
     file = tar(tmp_path / "docker.tar", docker(tmp_path, small_image(tmp_path, ETCD)))
-    assert archive_reader.read_archive(file, Arch.ARM64, tmp_path) == []
+    assert read_archive(file, Arch.ARM64, tmp_path) == []
 
 
 def multi_arch_archive(folder: Path, *arches: Arch) -> Path:
@@ -184,14 +185,14 @@ def multi_arch_archive(folder: Path, *arches: Arch) -> Path:
 
 def test_a_multi_arch_image_is_read_for_the_requested_architecture(tmp_path):
     file = multi_arch_archive(tmp_path, Arch.AMD64, Arch.ARM64)
-    (loaded,) = archive_reader.read_archive(file, Arch.ARM64, tmp_path)
+    (loaded,) = read_archive(file, Arch.ARM64, tmp_path)
     assert document(loaded.config)["architecture"] == "arm64"
     assert loaded.manifest.media_type == MANIFEST_TYPE
 
 
 def test_an_architecture_whose_blobs_are_missing_is_an_error(tmp_path):
     with pytest.raises(ArchiveError):
-        archive_reader.read_archive(multi_arch_archive(tmp_path, Arch.ARM64), Arch.AMD64, tmp_path)
+        read_archive(multi_arch_archive(tmp_path, Arch.ARM64), Arch.AMD64, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -206,11 +207,11 @@ def test_an_architecture_whose_blobs_are_missing_is_an_error(tmp_path):
 )
 def test_a_tar_without_images_is_an_error(tmp_path, files):
     with pytest.raises(ArchiveError, match=r"x.tar is not an archive of images(?s:.*)podman save"):
-        archive_reader.read_archive(tar(tmp_path / "x.tar", files), Arch.AMD64, tmp_path)
+        read_archive(tar(tmp_path / "x.tar", files), Arch.AMD64, tmp_path)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", gzip.compress(b"hello" * 99, mtime=0)[:20]])
 def test_a_file_that_is_not_a_tar_is_an_error(tmp_path, data):
     (tmp_path / "x.tar").write_bytes(data)
     with pytest.raises(ArchiveError, match=r"x\.tar"):
-        archive_reader.read_archive(tmp_path / "x.tar", Arch.AMD64, tmp_path)
+        read_archive(tmp_path / "x.tar", Arch.AMD64, tmp_path)

@@ -9,7 +9,8 @@ import pytest
 from kubeparcel import paths
 from kubeparcel.errors import ExternalError, UsageError
 from kubeparcel.hosts.image_locations import ImageLocations
-from kubeparcel.images import archive_writer, control_plane, layers
+from kubeparcel.images import control_plane, layers
+from kubeparcel.images.archive import single_layer_image, write_archive
 from kubeparcel.images.control_plane_build import BuildableImage, Compiler, buildable_images
 from kubeparcel.model import Arch, Version
 from kubeparcel.store import Store
@@ -30,8 +31,8 @@ def save_images(folder: Path, file: str, *names: str) -> None:
         program.write_text(name)
         target = folder / f"{index}.layer"
         blob = layers.program_layer({"/program": program}, 0, target)
-        images.append(archive_writer.single_layer_image(name, blob, Arch.AMD64, 0, {}))
-    archive_writer.write_archive(images, folder / file)
+        images.append(single_layer_image(name, blob, Arch.AMD64, 0, {}))
+    write_archive(images, folder / file)
 
 
 @pytest.fixture

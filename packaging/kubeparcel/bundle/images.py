@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.hosts.session import Session
-from kubeparcel.images.archive_reader import read_archive
+from kubeparcel.images.archive import read_archive
 from kubeparcel.images.control_plane import build_archive
 from kubeparcel.model import Arch, Version
 

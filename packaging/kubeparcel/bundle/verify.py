@@ -21,7 +21,7 @@ from kubeparcel.doctor.keys import load_trusted_keys, read_key
 from kubeparcel.doctor.package_sets import PackageQuery, open_packages
 from kubeparcel.doctor.reader import FolderReader
 from kubeparcel.errors import ArchiveError, CheckFailed, ConfigurationError, DigestError, KubeparcelError, UsageError
-from kubeparcel.images.archive_reader import read_archive
+from kubeparcel.images.archive import read_archive
 from kubeparcel.model import Format
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import LimitExceeded, MalformedData

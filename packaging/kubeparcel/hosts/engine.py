@@ -43,11 +43,10 @@ class ResourceKind(StrEnum):
 class ContainerSpec:
     """A container to start. Of the machine's files it sees only `mounts`, read-only.
 
-    `network` is `none`, `host` or the name of a network. `volumes` are paths with a file system of
-    their own, removed with the container. `capabilities` are added to the engine's defaults.
-    `systemd` prepares the container for an init system as `command`: privileged, /run and /tmp in
-    memory, its own cgroup namespace. The session adds its `labels`, and the `flags` that the
-    engine needs on this machine.
+    `network` is `none`, `host` or the name of a network. `volumes` are paths with a file system of their own, removed
+    with the container. `capabilities` are added to the engine's defaults. `systemd` prepares the container for an init
+    system as `command`: privileged, /run and /tmp in memory, its own cgroup namespace. The session adds its `labels`,
+    and the `flags` that the engine needs on this machine.
     """
 
     image: str

@@ -18,10 +18,9 @@ _ARCHIVE = re.compile(r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(\S+/debian/?)(?:\s|$)",
 class ImageLocations:
     """Replacements for the default locations.
 
-    `registry` replaces the registry in every image's name, `host_images` the whole image of a host.
-    `debian_archive` is the URL of the archive that suites are bootstrapped from; if it is empty,
-    mmdebstrap decides. `archive_folder` contains control plane images as `docker save` and
-    `podman save` write them.
+    `registry` replaces the registry in every image's name, `host_images` the whole image of a host. `debian_archive` is
+    the URL of the archive that suites are bootstrapped from; if it is empty, mmdebstrap decides. `archive_folder`
+    contains control plane images as `docker save` and `podman save` write them.
     """
 
     registry: str = ""

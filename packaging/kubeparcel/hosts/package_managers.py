@@ -28,12 +28,11 @@ DOWNLOADS = "/var/lib/kubeparcel/downloads"
 class PackageManager:
     """The commands of one package manager.
 
-    `repository_script` is the template of a script that configures folders as the only repository,
-    `hold_script` of one that keeps the named packages at their versions.
-    `version_selector` names a package at a version. `list_installed` prints `NAME VERSION` lines.
-    `refresh` reads the indexes of all repositories. `download` stores packages and all dependencies that are not
-    installed in the folder DOWNLOADS. `install_unordered` installs files in the given order. `purge` is empty if
-    there is no such command.
+    `repository_script` is the template of a script that configures folders as the only repository, `hold_script` of one
+    that keeps the named packages at their versions. `version_selector` names a package at a version. `list_installed`
+    prints `NAME VERSION` lines. `refresh` reads the indexes of all repositories. `download` stores packages and all
+    dependencies that are not installed in the folder DOWNLOADS. `install_unordered` installs files in the given order.
+    `purge` is empty if there is no such command.
     """
 
     name: str

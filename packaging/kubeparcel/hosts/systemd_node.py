@@ -73,8 +73,7 @@ def start_node(
 def finish_boot(container: Container) -> str:
     """Wait until systemd is up, then adapt cgroups and kernel settings; also after a restart.
 
-    Returns what was adapted, for the log. Afterwards the node can no longer change the machine's
-    kernel settings.
+    Returns what was adapted, for the log. Afterwards the node can no longer change the machine's kernel settings.
     """
     container.wait_for(
         condition=lambda: _is_up(container),

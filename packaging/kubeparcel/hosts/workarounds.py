@@ -1,7 +1,6 @@
 """Find the engine flags that containers need on this machine by trying to start one.
 
-A container starts without extra flags unless that fails. The result is stored per engine, kernel
-and user.
+A container starts without extra flags unless that fails. The result is stored per engine, kernel and user.
 """
 
 from __future__ import annotations

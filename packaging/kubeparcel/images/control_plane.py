@@ -22,8 +22,7 @@ from kubeparcel.errors import ToolError, UsageError
 from kubeparcel.hosts.engine import Engine
 from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.hosts.selection import is_reachable
-from kubeparcel.images.archive_reader import SUFFIXES, read_archive
-from kubeparcel.images.archive_writer import PATH, single_layer_image, write_archive
+from kubeparcel.images.archive import PATH, SUFFIXES, read_archive, single_layer_image, write_archive
 from kubeparcel.images.control_plane_build import BuildableImage, CompiledProgram, Compiler, buildable_images
 from kubeparcel.images.layers import program_layer
 from kubeparcel.images.model import Image
@@ -48,11 +47,10 @@ def build_archive(
 ) -> Path:
     """Return an archive with the images that kubeadm names, for this machine's architecture.
 
-    `image_names` are the lines of `kubeadm config images list`. Images that no source has and that
-    cannot be built here (coredns, kube-proxy) are left out; the log names them. An archive with the
-    same contents is built once. The images are upstream's release, also for a version with build
-    metadata. Raises UnknownVersion if a module version does not exist, UsageError if the folder of
-    archives does not exist.
+    `image_names` are the lines of `kubeadm config images list`. Images that no source has and that cannot be built here
+    (coredns, kube-proxy) are left out; the log names them. An archive with the same contents is built once. The images
+    are upstream's release, also for a version with build metadata. Raises UnknownVersion if a module version does not
+    exist, UsageError if the folder of archives does not exist.
     """
     locations = locations or ImageLocations.from_environment()
     sources = _ImageSources(locations, engine, arch or Arch.native(), log)

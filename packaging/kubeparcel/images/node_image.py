@@ -1,8 +1,7 @@
 """Node images: a host with systemd and containerd, and the packages installed.
 
-The host's own package manager installs the packages. The image runs on any machine: what depends on
-the machine is decided when the node starts. The same packages on the same base image result in the
-same bytes.
+The host's own package manager installs the packages. The image runs on any machine: what depends on the machine is
+decided when the node starts. The same packages on the same base image result in the same bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from kubeparcel.hosts.image_cache import IMAGE_PREFIX
 from kubeparcel.hosts.package_managers import MANAGERS, PackageManager
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.session import Session
-from kubeparcel.images.archive_writer import PATH, single_layer_image, write_archive
+from kubeparcel.images.archive import PATH, single_layer_image, write_archive
 from kubeparcel.images.layers import RootFilesystemRules, root_filesystem_layer
 from kubeparcel.model import Arch
 from kubeparcel.templates import render

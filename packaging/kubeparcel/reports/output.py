@@ -134,8 +134,7 @@ class WrittenReports:
 def write_reports(reports: Sequence[Report], started: datetime, files: ReportFiles, log: Log) -> WrittenReports:
     """Write the report files; on GitHub, also the step summary and annotations.
 
-    A file that cannot be written is a warning and makes the exit code non-zero; the other files
-    are still written.
+    A file that cannot be written is a warning and makes the exit code non-zero; the other files are still written.
     """
     names: list[str] = []
     exit_code = max(report.exit_code for report in reports)

@@ -1,7 +1,6 @@
 """Results of checks: a value for each finding, check and level.
 
-Values only: `reports.output` renders and writes them. Imports little, because the build and every
-level import it.
+Values only: `reports.output` renders and writes them. Imports little, because the build and every level import it.
 """
 
 from __future__ import annotations
@@ -44,10 +43,9 @@ class CheckState(StrEnum):
 class Check:
     """The result of one check of one subject: a package file, or a scenario on a host.
 
-    It failed if it has findings. `not_run` is the reason why it did not run. Levels that run on
-    hosts set `host`, and keep the commands they ran with their output in `evidence`, by title.
-    `seconds` is 0 where it was not measured. `packages` is the set that the check concerns, where a
-    scenario has the previous packages too.
+    It failed if it has findings. `not_run` is the reason why it did not run. Levels that run on hosts set `host`, and
+    keep the commands they ran with their output in `evidence`, by title. `seconds` is 0 where it was not measured.
+    `packages` is the set that the check concerns, where a scenario has the previous packages too.
     """
 
     name: str
@@ -103,10 +101,9 @@ class CheckedPackage:
 class Report:
     """All checks of one level.
 
-    `not_run` is the reason why the level was skipped: an earlier level failed, or `--only` does not
-    select any of its checks. `environment`
-    describes the hosts and the container engine, `previous` the packages that upgrades start from.
-    `packages` are those that could be read.
+    `not_run` is the reason why the level was skipped: an earlier level failed, or `--only` does not select any of its
+    checks. `environment` describes the hosts and the container engine, `previous` the packages that upgrades start
+    from. `packages` are those that could be read.
     """
 
     level: str

@@ -61,9 +61,8 @@ class PackageSets:
 class LevelPackages:
     """What every level of one command works with.
 
-    `packages` are under test. `previous` are earlier packages to upgrade from, and `other_layout`
-    earlier ones in the other layout; both may be empty. `previous_origin` is where `previous` come
-    from, if not from the user.
+    `packages` are under test. `previous` are earlier packages to upgrade from, and `other_layout` earlier ones in the
+    other layout; both may be empty. `previous_origin` is where `previous` come from, if not from the user.
     """
 
     packages: PackageSets

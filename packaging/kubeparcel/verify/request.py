@@ -25,9 +25,8 @@ class PreviousPackages(Protocol):
 class VerifyRequest:
     """What to verify, and where. Empty fields leave the choice to the program.
 
-    `engine_options` are added to every container, `previous` are packages to upgrade from, `only` names
-    or patterns of checks and scenarios. Without a level, all levels run that `only` selects, or else
-    the first.
+    `engine_options` are added to every container, `previous` are packages to upgrade from, `only` names or patterns of
+    checks and scenarios. Without a level, all levels run that `only` selects, or else the first.
     """
 
     level: str

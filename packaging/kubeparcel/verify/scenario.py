@@ -40,9 +40,8 @@ def describe_output(result: CompletedProcess, default: str = "") -> str:
 class HostContext:
     """A running host with its packages, and what the current step has run on it.
 
-    `previous` are the packages that the host starts with, if those differ from the ones under test.
-    `label` names the host among several. `evidence` maps commands to their output; `state` is what
-    steps remember for later ones.
+    `previous` are the packages that the host starts with, if those differ from the ones under test. `label` names the
+    host among several. `evidence` maps commands to their output; `state` is what steps remember for later ones.
     """
 
     container: Container

@@ -11,7 +11,7 @@ import yaml
 
 from kubeparcel.model import Version
 from kubeparcel.templates import render
-from kubeparcel.verify.cluster import actions, assertions, level, upgrade
+from kubeparcel.verify.cluster import actions, assertions, level
 from kubeparcel.verify.cluster.machines import Cluster
 from kubeparcel.verify.scenario import HostContext
 
@@ -53,7 +53,7 @@ def cluster(monkeypatch) -> Cluster:
 def test_images_and_configuration_name_upstreams_release(cluster):
     cluster.images(RELEASE)
     list(actions.kubeadm_init(cluster))
-    list(upgrade.kubeadm_upgrade("apply")(cluster))
+    list(actions.kubeadm_upgrade("apply")(cluster))
     machine: Any = cluster.control_plane
     assert "--kubernetes-version=v1.36.3" in machine.commands[0]
     assert len(machine.files) == 2
@@ -62,7 +62,7 @@ def test_images_and_configuration_name_upstreams_release(cluster):
 
 
 def test_api_server_of_the_release_is_the_expected_one(cluster):
-    assert list(upgrade.control_plane_is_upgraded(cluster)) == []
+    assert list(actions.control_plane_is_upgraded(cluster)) == []
 
 
 @pytest.mark.parametrize(("old", "new"), [("1.36.3", "1.36.3+acme.1"), ("1.36.3+acme.9", "1.36.3+acme.10")])

@@ -14,7 +14,7 @@ from kubeparcel.hosts.session import Session
 from kubeparcel.model import Version
 from kubeparcel.packages.versions import deb_version_key
 from kubeparcel.verify import kubelet
-from kubeparcel.verify.cluster import actions, assertions, upgrade
+from kubeparcel.verify.cluster import actions, assertions
 from kubeparcel.verify.cluster.assertions import on_machines
 from kubeparcel.verify.cluster.machines import CONTROL_PLANE, WORKER, Cluster, ClusterSetup, start_cluster
 from kubeparcel.verify.level_runner import HostLevel, LevelRun, PlannedScenario
@@ -99,23 +99,23 @@ UPGRADE = scenario(
     "upgrade",
     "an upgrade of a cluster; needs previous packages of an earlier Kubernetes",
     *(replace(step, previous=True) for step in (*START, IMAGES, INIT, CONTROL_PLANE_RUNS, JOIN, NETWORK, PODS)),
-    Step("kubeadm", "kubeadm's package is upgraded alone; no kubelet restarts", on_machines(upgrade.upgrade_kubeadm)),
+    Step("kubeadm", "kubeadm's package is upgraded alone; no kubelet restarts", on_machines(actions.upgrade_kubeadm)),
     vital("new-images", "the new images are present", lambda cluster: actions.import_images(cluster, cluster.release)),
-    vital("apply", "kubeadm upgrade apply runs on the control plane", upgrade.kubeadm_upgrade("apply")),
-    vital("apply-healthy", "the control plane runs at the new version", upgrade.control_plane_is_upgraded),
+    vital("apply", "kubeadm upgrade apply runs on the control plane", actions.kubeadm_upgrade("apply")),
+    vital("apply-healthy", "the control plane runs at the new version", actions.control_plane_is_upgraded),
     vital(
         "kubelet-control-plane",
         "the control plane's kubelet is upgraded",
-        on_machines(upgrade.upgrade_kubelet, CONTROL_PLANE),
+        on_machines(actions.upgrade_kubelet, CONTROL_PLANE),
     ),
-    vital("node", "kubeadm upgrade node runs on the worker", upgrade.kubeadm_upgrade("node")),
-    vital("kubelet-worker", "the worker's kubelet is upgraded", on_machines(upgrade.upgrade_kubelet, WORKER)),
+    vital("node", "kubeadm upgrade node runs on the worker", actions.kubeadm_upgrade("node")),
+    vital("kubelet-worker", "the worker's kubelet is upgraded", on_machines(actions.upgrade_kubelet, WORKER)),
     vital(
         "upgraded",
         "both nodes are Ready at the new version",
         lambda cluster: actions.wait_until_ready(cluster, cluster.release),
     ),
-    Step("still-configured", "the nodes keep their settings", upgrade.settings_are_kept),
+    Step("still-configured", "the nodes keep their settings", actions.settings_are_kept),
     Step("pods-kept", "the pods still run and are reached", assertions.pods_are_reachable),
     *END,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from kubeparcel.model import Arch, Format
@@ -18,6 +18,7 @@ from kubeparcel.verify.layout import shell_parser
 from kubeparcel.verify.layout.expected import NOT_IN_CATALOG, ExpectedPackage, LayoutPaths
 from kubeparcel.verify.layout.path_owners import PathOwners
 from kubeparcel.verify.layout.shell_parser import Command
+from kubeparcel.verify.systemd_unit import Setting, UnitFile, parse_unit
 
 MAX_PATHS = 4
 """A finding lists at most this many paths."""
@@ -29,9 +30,8 @@ SHELLS = ("/bin/sh", "/usr/bin/sh")
 class CheckContext:
     """A package's contents and what is expected of it.
 
-    `name` is the file name that reports show. Only the general checks apply to a package of which
-    NOT_IN_CATALOG is expected. `path_owners` are of all packages of the set. `sboms` are the SBOM
-    files next to the package.
+    `name` is the file name that reports show. Only the general checks apply to a package of which NOT_IN_CATALOG is
+    expected. `path_owners` are of all packages of the set. `sboms` are the SBOM files next to the package.
     """
 
     name: str
@@ -65,10 +65,10 @@ class CheckContext:
         return names.get(self.contents.arch)
 
     @functools.cached_property
-    def script_commands(self) -> tuple[tuple[str, Command], ...]:
-        """Return every command of the scriptlets, with the scriptlet's name."""
+    def script_commands(self) -> tuple[Command, ...]:
+        """Return every command of the scriptlets."""
         return tuple(
-            (name, command)
+            replace(command, script=name)
             for name, script in self.contents.scripts.items()
             if script.interpreter.split(" ")[0] in (*SHELLS, "/bin/bash", "/usr/bin/bash")
             for command in shell_parser.parse_commands(script.body)
@@ -167,6 +167,23 @@ def in_catalog(context: CheckContext) -> bool:
 def is_exact(context: CheckContext) -> bool:
     """Return whether every byte is known, because the package was just built."""
     return context.expected.exact
+
+
+def parse_entry(entry: PackageEntry | None) -> tuple[str, UnitFile]:
+    """Return the path and the settings of a unit or drop-in, in checks that apply where there is one."""
+    assert entry  # noqa: S101 - the check applies
+    return entry.path, parse_unit(entry.text)
+
+
+def locate(path: str, setting: Setting | None) -> str:
+    """Return the location of a setting, or of its file if there is no such setting."""
+    return f"{path} line {setting.line}" if setting else path
+
+
+def invalid_lines(path: str, unit: UnitFile) -> Iterator[Finding]:
+    """Yield a finding for each line that systemd ignores."""
+    for line, text in unit.invalid_lines:
+        yield Finding("KEY=VALUE in a section", text, f"{path} line {line}")
 
 
 def group_findings(differences: Iterable[tuple[str, str, str]]) -> Iterator[Finding]:

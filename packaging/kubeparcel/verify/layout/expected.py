@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -40,10 +40,10 @@ class ExpectedPackage:
     """
 
     name: str
-    version: str
-    arch: str
     files: Mapping[str, ManifestFile]
     relations: Mapping[str, frozenset[str]]
+    version: str = ""
+    arch: str = ""
     module: str = ""
     revision: str = ""
     programs: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class ExpectedPackage:
         return frozenset(parent_directories(self.files))
 
 
-NOT_IN_CATALOG = ExpectedPackage("", "", "", {}, {})
+NOT_IN_CATALOG = ExpectedPackage("", {}, {})
 """Expects nothing of a package."""
 
 
@@ -84,24 +84,18 @@ class LayoutPaths:
 
 def expected_from_build(manifest: PackageManifest, catalog: Catalog) -> ExpectedPackage:
     """Return the exact expectation of a package that was built from a manifest."""
-    component = catalog.components.get(manifest.component)
     spec = catalog.packages.get(manifest.name)
-    files = {file.path: file for file in manifest.files}
-    if manifest.format is Format.DEB:
-        files |= _changelog(manifest.name)
     script_names = SCRIPT_NAMES[manifest.format]
-    return ExpectedPackage(
-        name=manifest.name,
+    return replace(
+        _expected(
+            *(manifest.name, manifest.format, catalog, manifest.component),
+            {file.path: file for file in manifest.files},
+            _pairs(manifest.format_relations()),
+        ),
         version=manifest.version,
         revision=manifest.revision,
         arch=manifest.arch_name,
-        files=files,
-        relations=_group_relations(
-            (kind, other) for kind, others in manifest.format_relations().items() for other in others
-        ),
-        module=component.go.module if component else "",
         programs=tuple(file.path for file in (spec.files if spec else ()) if file.binary),
-        obsolete_conffiles=_obsolete_conffiles(files, manifest.format, catalog),
         fields=manifest.fields,
         scripts={script_names[name]: text for name, text in manifest.scripts.items()},
         timestamp=manifest.time,
@@ -117,36 +111,22 @@ def expected_from_package(
     The record includes the settings that made the package, which may not exist on this machine.
     """
     recorded = provenance.recorded_contents(provenance.read_record(contents))
-    if recorded is None:
-        return _expected_from_catalog(contents, catalog, kubernetes)
     spec = catalog.packages.get(contents.name)
-    component = catalog.components.get(spec.component) if spec else None
-    files = dict(recorded.files)
-    if contents.format is Format.DEB:
-        files |= _changelog(contents.name)
-    return ExpectedPackage(
-        name=contents.name,
-        version="",
-        arch="",
-        files=files,
-        relations=_group_relations((kind, other) for kind, others in recorded.relations.items() for other in others),
-        module=component.go.module if component else "",
-        programs=recorded.programs,
-        obsolete_conffiles=_obsolete_conffiles(files, contents.format, catalog),
-    )
+    if recorded is None:
+        return _expected_from_catalog(contents, spec, catalog, kubernetes) if spec else None
+    identity = (contents.name, contents.format, catalog, spec.component if spec else "")
+    expected = _expected(*identity, recorded.files, _pairs(recorded.relations))
+    return replace(expected, programs=recorded.programs)
 
 
 def _expected_from_catalog(
-    contents: PackageContents, catalog: Catalog, kubernetes: Version | None
-) -> ExpectedPackage | None:
-    """Return what the catalog expects of a package; None if the catalog does not have it.
+    contents: PackageContents, spec: PackageSpec, catalog: Catalog, kubernetes: Version | None
+) -> ExpectedPackage:
+    """Return what the catalog expects of a package.
 
     `kubernetes` is the version of the packages it is installed with, for packages with versions
     of their own. Documentation and completions are expected only in packages of kubeparcel.
     """
-    spec = catalog.packages.get(contents.name)
-    if spec is None:
-        return None
     own = any(entry.path.endswith(f"/{provenance.FILE_NAME}") for entry in contents.entries)
     component = catalog.components.get(spec.component)
     upstream = upstream_version(contents)
@@ -155,20 +135,44 @@ def _expected_from_catalog(
     variant = _best_variant(contents, spec, catalog, version)
     specs = [(path, file) for path, file in variant.files(catalog) if own or not path.startswith("/usr/share/")]
     files = {path: _manifest_file(path, file) for path, file in specs if not file.binaries}
-    if own and contents.format is Format.DEB:
-        files |= _changelog(contents.name)
-    return ExpectedPackage(
-        name=contents.name,
-        version="",
-        arch="",
-        files=files,
-        relations=_group_relations((*variant.relations(), *_present_conflicts(contents, variant, catalog))),
-        module=component.go.module if component else "",
+    relations = (*variant.relations(), *_present_conflicts(contents, variant, catalog))
+    return replace(
+        _expected(contents.name, contents.format, catalog, spec.component, files, relations, own=own),
         programs=tuple(path for path, file in specs if file.binary),
         binary_folders=tuple(path for path, file in specs if file.binaries),
         unchecked_folders=() if own else ("/usr/share/",),
-        obsolete_conffiles=_obsolete_conffiles(files, contents.format, catalog) if own else (),
     )
+
+
+def _expected(
+    name: str,
+    format_: Format,
+    catalog: Catalog,
+    component_name: str,
+    files: Mapping[str, ManifestFile],
+    relations: Iterable[tuple[str, str]],
+    *,
+    own: bool = True,
+) -> ExpectedPackage:
+    """Return what all ways to know a package's contents have in common; only its `own` packages follow kubeparcel."""
+    component = catalog.components.get(component_name)
+    if own and format_ is Format.DEB:  # nfpm writes a changelog
+        path = f"/usr/share/doc/{name}/changelog.Debian.gz"
+        files = {**files, path: ManifestFile(path, 0o644)}
+    groups: dict[str, set[str]] = {}
+    for kind, other in relations:
+        groups.setdefault(kind, set()).add(normalize_relation(other))
+    return ExpectedPackage(
+        name,
+        files,
+        {kind: frozenset(others) for kind, others in groups.items()},
+        module=component.go.module if component else "",
+        obsolete_conffiles=_obsolete_conffiles(files, format_, catalog) if own else (),
+    )
+
+
+def _pairs(relations: Mapping[str, Iterable[str]]) -> Iterable[tuple[str, str]]:
+    return ((kind, other) for kind, others in relations.items() for other in others)
 
 
 def _present_conflicts(
@@ -205,19 +209,6 @@ def _best_variant(contents: PackageContents, spec: PackageSpec, catalog: Catalog
 def _manifest_file(path: str, file: FileSpec) -> ManifestFile:
     kind = "dir" if file.dir else "link" if file.link else "file"
     return ManifestFile(path, file.permissions, kind, link=file.link, config=file.config)
-
-
-def _changelog(name: str) -> dict[str, ManifestFile]:
-    """Return the path to which nfpm writes a deb's changelog."""
-    path = f"/usr/share/doc/{name}/changelog.Debian.gz"
-    return {path: ManifestFile(path, 0o644)}
-
-
-def _group_relations(relations: Iterable[tuple[str, str]]) -> Mapping[str, frozenset[str]]:
-    groups: dict[str, set[str]] = {}
-    for kind, other in relations:
-        groups.setdefault(kind, set()).add(normalize_relation(other))
-    return {kind: frozenset(others) for kind, others in groups.items()}
 
 
 def _obsolete_conffiles(files: Mapping[str, object], format_: Format, catalog: Catalog) -> tuple[str, ...]:

@@ -89,8 +89,7 @@ def merged_path(path: str) -> str:
 class PathOwners:
     """Who owns the paths that several packages of a set have differently.
 
-    Paths are those of systems where /usr is merged: `/usr/lib/x` for `/lib/x`. `names` are the
-    packages of each format.
+    Paths are those of systems where /usr is merged: `/usr/lib/x` for `/lib/x`. `names` are the packages of each format.
     """
 
     shared: Mapping[str, tuple[PathOwner, ...]]

@@ -1,7 +1,6 @@
 """A parser for scriptlets: simple commands, each with the conditions under which it runs.
 
-Supports what scriptlets consist of: lists, `if`, `case`, loops and command substitution. Nothing
-is expanded.
+Supports what scriptlets consist of: lists, `if`, `case`, loops and command substitution. Nothing is expanded.
 """
 
 from __future__ import annotations
@@ -36,10 +35,9 @@ _OTHER_KEYWORDS = {"fi", "done", "esac", "}", "case", "for"}
 class Command:
     """A simple command: its words without quotes, its line number, and its context.
 
-    `conditions` are those of the surrounding `if` and `case`, and the commands before it in an
-    and-list. `is_condition`: the command is itself a condition. `failure_handled`: its failure
-    does not end the script, because `||` follows or it is a condition. `follows_and`: `&&`
-    precedes it.
+    `conditions` are those of the surrounding `if` and `case`, and the commands before it in an and-list.
+    `is_condition`: the command is itself a condition. `failure_handled`: its failure does not end the script, because
+    `||` follows or it is a condition. `follows_and`: `&&` precedes it.
     """
 
     argv: tuple[str, ...]
@@ -48,6 +46,11 @@ class Command:
     is_condition: bool = False
     failure_handled: bool = False
     follows_and: bool = False
+    script: str = ""
+
+    @property
+    def location(self) -> str:
+        return f"{self.script} line {self.line}"
 
     @property
     def program(self) -> str:

@@ -80,8 +80,7 @@ def _is_compiled_from_tree(context: CheckContext) -> bool:
 def go_module(context: CheckContext) -> Iterator[Finding]:
     """Report binaries of another Go module.
 
-    Old upstream binaries were built without modules and record none; they pass unless kubeparcel
-    compiled them.
+    Old upstream binaries were built without modules and record none; they pass unless kubeparcel compiled them.
     """
     expected = context.expected.module
     for entry, elf in context.elf_files:

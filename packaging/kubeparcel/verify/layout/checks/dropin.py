@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from kubeparcel.packages.model import PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import systemd_unit
 from kubeparcel.verify.kubelet_contract import (
@@ -16,41 +15,29 @@ from kubeparcel.verify.kubelet_contract import (
     KUBELET,
     VARIABLES,
 )
-from kubeparcel.verify.layout.check_context import CheckContext, check
+from kubeparcel.verify.layout.check_context import CheckContext, check, invalid_lines, locate, parse_entry
 
 _SECTIONS = ("Unit", "Service", "Install")
 
 _check = functools.partial(check, applies=lambda context: context.drop_in is not None)
 
 
-def _parse(context: CheckContext) -> tuple[PackageEntry, systemd_unit.UnitFile]:
-    entry = context.drop_in
-    if entry is None:
-        raise LookupError("the package has no drop-in")
-    return entry, systemd_unit.parse_unit(entry.text)
-
-
-def _location(entry: PackageEntry, setting: systemd_unit.Setting | None) -> str:
-    return f"{entry.path} line {setting.line}" if setting else entry.path
-
-
 @_check("systemd accepts every line of the drop-in")
 def drop_in_readable(context: CheckContext) -> Iterator[Finding]:
     """Report lines and sections that systemd ignores, and a drop-in without ExecStart=."""
-    entry, unit = _parse(context)
-    for line, text in unit.invalid_lines:
-        yield Finding("KEY=VALUE in a section", text, f"{entry.path} line {line}")
+    path, unit = parse_entry(context.drop_in)
+    yield from invalid_lines(path, unit)
     for setting in unit.settings:
         if setting.section not in _SECTIONS and not setting.section.startswith("X-"):
-            yield Finding(f"one of [{'], ['.join(_SECTIONS)}]", f"[{setting.section}]", _location(entry, setting))
+            yield Finding(f"one of [{'], ['.join(_SECTIONS)}]", f"[{setting.section}]", locate(path, setting))
     if not unit.assignments("Service", "ExecStart"):
-        yield Finding("ExecStart= in [Service]", "missing", entry.path)
+        yield Finding("ExecStart= in [Service]", "missing", path)
 
 
 @_check("the drop-in sets exactly kubeadm's two fixed variables")
 def drop_in_environment(context: CheckContext) -> Iterator[Finding]:
     """Report missing, additional and different assignments in Environment=."""
-    entry, unit = _parse(context)
+    path, unit = parse_entry(context.drop_in)
     names: set[str] = set()
     for setting in unit.effective_list("Service", "Environment"):
         for word in systemd_unit.split_words(setting.value):
@@ -58,15 +45,15 @@ def drop_in_environment(context: CheckContext) -> Iterator[Finding]:
             names.add(name)
             if ENVIRONMENT.get(name) != value:
                 expected = f"{name}={ENVIRONMENT[name]}" if name in ENVIRONMENT else "not set"
-                yield Finding(expected, word.text, _location(entry, setting))
+                yield Finding(expected, word.text, locate(path, setting))
     for name in ENVIRONMENT.keys() - names:
-        yield Finding(f'Environment="{name}={ENVIRONMENT[name]}"', "not set", entry.path)
+        yield Finding(f'Environment="{name}={ENVIRONMENT[name]}"', "not set", path)
 
 
 @_check("the drop-in reads kubeadm's flags first, then the administrator's file")
 def drop_in_environment_files(context: CheckContext) -> Iterator[Finding]:
     """Report missing, additional and swapped EnvironmentFile=: the last file takes precedence."""
-    entry, unit = _parse(context)
+    path, unit = parse_entry(context.drop_in)
     settings = unit.effective_list("Service", "EnvironmentFile")
     found = [setting.value.removeprefix("-") for setting in settings]
     allowed = [[KUBEADM_FLAGS_FILE, env_file] for env_file in context.layout_paths.env_files]
@@ -74,7 +61,7 @@ def drop_in_environment_files(context: CheckContext) -> Iterator[Finding]:
         yield Finding(
             " then ".join(allowed[0]),
             " then ".join(found) or "no EnvironmentFile=",
-            _location(entry, settings[-1] if settings else None),
+            locate(path, settings[-1] if settings else None),
             f"In this package format, the kubelet's environment file is {allowed[0][1]}.",
         )
 
@@ -82,33 +69,33 @@ def drop_in_environment_files(context: CheckContext) -> Iterator[Finding]:
 @_check("the kubelet starts if the environment files are missing")
 def drop_in_environment_files_optional(context: CheckContext) -> Iterator[Finding]:
     """Report EnvironmentFile= without a leading `-`: the service fails if the file is missing."""
-    entry, unit = _parse(context)
+    path, unit = parse_entry(context.drop_in)
     for setting in unit.effective_list("Service", "EnvironmentFile"):
         if not setting.value.startswith("-"):
-            yield Finding(f"EnvironmentFile=-{setting.value}", setting.value, _location(entry, setting))
+            yield Finding(f"EnvironmentFile=-{setting.value}", setting.value, locate(path, setting))
 
 
 @_check("the drop-in replaces the unit's command")
 def drop_in_resets_exec_start(context: CheckContext) -> Iterator[Finding]:
     """Report anything but an empty ExecStart= followed by one ExecStart= with the command."""
-    entry, unit = _parse(context)
+    path, unit = parse_entry(context.drop_in)
     settings = unit.assignments("Service", "ExecStart")
     if [bool(setting.value) for setting in settings] != [False, True]:
         lines = [f"ExecStart={setting.value}" for setting in settings] or ["no ExecStart="]
         yield Finding(
             "one empty ExecStart=, then one ExecStart= with the command",
             "\n".join(lines),
-            _location(entry, settings[-1] if settings else None),
+            locate(path, settings[-1] if settings else None),
             "Without the empty ExecStart=, systemd rejects a service with two commands.",
         )
 
 
 def _command_line(context: CheckContext) -> tuple[str, str, tuple[systemd_unit.Word, ...]]:
     """Return the location of the effective command, its value, and its words."""
-    entry, unit = _parse(context)
+    path, unit = parse_entry(context.drop_in)
     last = next(reversed(unit.effective_list("Service", "ExecStart")), None)
     value = last.value if last else ""
-    return _location(entry, last), value, systemd_unit.split_words(value)
+    return locate(path, last), value, systemd_unit.split_words(value)
 
 
 @_check("the kubelet's command line has the four variables in order")

@@ -12,7 +12,6 @@ from kubeparcel.process import run
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.layout.check_context import SHELLS, CheckContext, check, has_scripts, is_exact
 from kubeparcel.verify.layout.checks.services import SYSTEMCTL
-from kubeparcel.verify.layout.shell_parser import Command
 
 _BASHISMS = re.compile(
     r"\[\[|(^|[;&|\s])(function\s|source\s|declare\s|pushd\s|let\s)|<<<|&>|\$'|\$\{\w+[\^,@/]|"
@@ -62,59 +61,57 @@ def scripts_posix(context: CheckContext) -> Iterator[Finding]:
 @_check("scriptlets exit with 0")
 def scripts_succeed(context: CheckContext) -> Iterator[Finding]:
     """Report commands whose failure fails the scriptlet, which leaves a half-installed package."""
-    for name, command in context.script_commands:
-        argv, location = command.argv, f"{name} line {command.line}"
+    for command in context.script_commands:
+        argv = command.argv
         if command.program == "exit" and len(argv) > 1 and argv[1] != "0":
-            yield Finding("exit 0", command.command_line, location)
+            yield Finding("exit 0", command.command_line, command.location)
         if command.program in SYSTEMCTL and not (command.failure_handled or command.is_condition):
-            yield Finding(f"{command.command_line} || true", command.command_line, location)
-    last_commands: dict[str, Command] = dict(context.script_commands)
-    for name, command in last_commands.items():
+            yield Finding(f"{command.command_line} || true", command.command_line, command.location)
+    for command in {command.script: command for command in context.script_commands}.values():
         if command.follows_and and not command.failure_handled:
             expected = "the last command succeeds even if its condition is false"
-            yield Finding(expected, f"… && {command.command_line}", f"{name} line {command.line}")
+            yield Finding(expected, f"… && {command.command_line}", command.location)
 
 
 @_check("scriptlets remove no directory trees")
 def scripts_no_recursive_removal(context: CheckContext) -> Iterator[Finding]:
     """Report `rm -r` and `find -delete`, which may remove files of other packages."""
-    for name, command in context.script_commands:
+    for command in context.script_commands:
         options = "".join(word.lstrip("-") for word in command.argv[1:] if word.startswith("-"))
         recursive = command.program == "rm" and "r" in options.lower()
         if recursive or (command.program == "find" and "-delete" in command.argv):
-            yield Finding("no recursive removal", command.command_line, f"{name} line {command.line}")
+            yield Finding("no recursive removal", command.command_line, command.location)
 
 
 @_check("scriptlets do not touch CNI plugins and cluster data")
 def scripts_leave_data(context: CheckContext) -> Iterator[Finding]:
     """Report commands with paths of CNI plugins and configuration, kubeadm and kubelet data."""
-    for name, command in context.script_commands:
+    for command in context.script_commands:
         if command.program in _READ_ONLY_PROGRAMS:
             continue
         for word in command.argv:
             if word.startswith(_DATA_PATHS):
-                yield Finding(f"no changes to {word}", command.command_line, f"{name} line {command.line}")
+                yield Finding(f"no changes to {word}", command.command_line, command.location)
 
 
 @_check("scriptlets can run more than once")
 def scripts_idempotent(context: CheckContext) -> Iterator[Finding]:
     """Report commands that fail in a second run, and lines appended to files."""
-    for name, command in context.script_commands:
+    for command in context.script_commands:
         options = "".join(word for word in command.argv[1:] if word.startswith("-"))
         option = _IDEMPOTENT_OPTIONS.get(command.program, "")
         if option not in options and not (command.failure_handled or command.conditions):
-            yield Finding(f"{command.program} -{option}", command.command_line, f"{name} line {command.line}")
+            yield Finding(f"{command.program} -{option}", command.command_line, command.location)
     for name, script in context.contents.scripts.items():
         for number, line in enumerate(script.body.splitlines(), 1):
             if re.search(r">>\s*/", line.partition("#")[0]):
                 yield Finding("no line appended to a file", line.strip(), f"{name} line {number}")
 
 
-def _is_exact_with_scripts(context: CheckContext) -> bool:
-    return is_exact(context) and bool(context.expected.scripts or has_scripts(context))
-
-
-@check("scriptlets are identical to the rendered ones", applies=_is_exact_with_scripts)
+@check(
+    "scriptlets are identical to the rendered ones",
+    applies=lambda context: is_exact(context) and bool(context.expected.scripts or has_scripts(context)),
+)
 def scripts_exact(context: CheckContext) -> Iterator[Finding]:
     """Report missing and additional scriptlets, and the first line that differs."""
     expected = context.expected.scripts

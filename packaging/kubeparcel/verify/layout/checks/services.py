@@ -49,46 +49,42 @@ def _runs_only(command: Command, required: re.Pattern[str], excluded: re.Pattern
     return any(map(required.search, command.conditions)) and not any(map(excluded.search, command.conditions))
 
 
-def _location(scriptlet: str, command: Command) -> str:
-    return f"{scriptlet} line {command.line}"
-
-
 @check("scriptlets never start or restart the kubelet", applies=has_scripts)
 def scripts_leave_kubelet_running(context: CheckContext) -> Iterator[Finding]:
     """Report commands that start, restart or kill services: nodes are drained manually first."""
-    for name, command in context.script_commands:
-        verb, location = _verb(command), _location(name, command)
+    for command in context.script_commands:
+        verb = _verb(command)
         if verb in _START_VERBS:
-            yield Finding(f"no {verb} of a service", command.command_line, location)
+            yield Finding(f"no {verb} of a service", command.command_line, command.location)
         if command.program in _KILL_PROGRAMS:
-            yield Finding("the running kubelet is left alone", command.command_line, location)
+            yield Finding("the running kubelet is left alone", command.command_line, command.location)
 
 
 def _manages_services(context: CheckContext) -> bool:
-    return any(command.program in SYSTEMCTL | _SERVICE for _, command in context.script_commands)
+    return any(command.program in SYSTEMCTL | _SERVICE for command in context.script_commands)
 
 
 @check("scriptlets stop the kubelet only on removal", applies=_manages_services)
 def scripts_stop_on_removal_only(context: CheckContext) -> Iterator[Finding]:
     """Report commands that stop or disable a service on upgrades too."""
     required, excluded = _ON_REMOVAL[context.is_deb], _ON_UPGRADE[context.is_deb]
-    for name, command in context.script_commands:
+    for command in context.script_commands:
         if _verb(command) in _STOP_VERBS and not _runs_only(command, required, excluded):
             condition = '"$1" = remove' if context.is_deb else '"$1" -eq 0'
-            yield Finding(f"only if [ {condition} ]", command.command_line, _location(name, command))
+            yield Finding(f"only if [ {condition} ]", command.command_line, command.location)
 
 
 @check("scriptlets enable the kubelet only on the first installation", applies=_manages_services)
 def scripts_enable_once(context: CheckContext) -> Iterator[Finding]:
     """Report commands that enable a service on upgrades, and so undo `systemctl disable`."""
-    for name, command in context.script_commands:
+    for command in context.script_commands:
         required = _ON_FIRST_INSTALLATION[context.is_deb]
         if _verb(command) in _ENABLE_VERBS and not _runs_only(command, required):
             condition = '-z "$2"' if context.is_deb else '"$1" -eq 1'
             yield Finding(
                 f"only if [ {condition} ]",
                 command.command_line,
-                _location(name, command),
+                command.location,
                 "Otherwise, an upgrade enables a kubelet that the administrator disabled.",
             )
 
@@ -96,14 +92,14 @@ def scripts_enable_once(context: CheckContext) -> Iterator[Finding]:
 @check("the package can be installed without systemd", applies=_manages_services)
 def scripts_without_systemd(context: CheckContext) -> Iterator[Finding]:
     """Report service commands that fail without systemd, such as in a container build."""
-    for name, command in context.script_commands:
+    for command in context.script_commands:
         guarded = any(
             "/run/systemd/system" in condition or "systemctl" in condition for condition in command.conditions
         )
         manages_service = command.program in SYSTEMCTL | _SERVICE
         if manages_service and not (guarded or command.failure_handled):
             expected = f"{command.command_line} || true, or inside if [ -d /run/systemd/system ]"
-            yield Finding(expected, command.command_line, _location(name, command))
+            yield Finding(expected, command.command_line, command.location)
 
 
 @check(
@@ -113,7 +109,7 @@ def scripts_without_systemd(context: CheckContext) -> Iterator[Finding]:
 def scripts_reload_systemd(context: CheckContext) -> Iterator[Finding]:
     """Report scriptlets after installation and removal without `systemctl daemon-reload`."""
     required = ("postinst", "postrm") if context.is_deb else ("post", "postun")
-    reloading = {name for name, command in context.script_commands if _verb(command) == "daemon-reload"}
+    reloading = {command.script for command in context.script_commands if _verb(command) == "daemon-reload"}
     yield from group_findings(
         ("systemctl daemon-reload", "missing", name) for name in required if name not in reloading
     )
@@ -126,8 +122,8 @@ def scripts_reload_systemd(context: CheckContext) -> Iterator[Finding]:
 def obsolete_drop_in_removed(context: CheckContext) -> Iterator[Finding]:
     """Report scriptlets that do not remove the other layout's conffile, which masks the new one."""
     removed = {
-        (name, word)
-        for name, command in context.script_commands
+        (command.script, word)
+        for command in context.script_commands
         if command.program == "dpkg-maintscript-helper" and "rm_conffile" in command.argv
         for word in command.argv
     }

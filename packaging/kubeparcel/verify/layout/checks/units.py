@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from kubeparcel.packages.model import PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import systemd_unit
 from kubeparcel.verify.kubelet_contract import CONFIG_FILE, DROP_IN, DROP_IN_DIR, EXTRA_ARGS, KUBELET, OTHER_DROP_INS
-from kubeparcel.verify.layout.check_context import CheckContext, check
+from kubeparcel.verify.layout.check_context import CheckContext, check, invalid_lines, locate, parse_entry
 
 _EXACT = {
     ("Service", "ExecStart"): KUBELET,
@@ -31,29 +30,21 @@ _ONLINE = "network-online.target"
 _check = functools.partial(check, applies=lambda context: context.unit is not None)
 
 
-def _parse(context: CheckContext) -> tuple[PackageEntry, systemd_unit.UnitFile]:
-    entry = context.unit
-    if entry is None:
-        raise LookupError("the package has no unit")
-    return entry, systemd_unit.parse_unit(entry.text)
-
-
 def _has_exactly(context: CheckContext, section: str, key: str) -> Iterator[Finding]:
-    entry, unit = _parse(context)
+    path, unit = parse_entry(context.unit)
     settings = unit.effective_list(section, key)
     expected = _EXACT[section, key]
     if [setting.value for setting in settings] != [expected]:
         found = ", ".join(f"{key}={setting.value}" for setting in settings) or f"no {key}="
-        location = f"{entry.path} line {settings[-1].line}" if settings else entry.path
+        location = locate(path, settings[-1] if settings else None)
         yield Finding(f"{key}={expected} in [{section}]", found, location)
 
 
 @_check("systemd accepts every line of the unit")
 def unit_readable(context: CheckContext) -> Iterator[Finding]:
     """Report lines that systemd ignores."""
-    entry, unit = _parse(context)
-    for line, text in unit.invalid_lines:
-        yield Finding("KEY=VALUE in a section", text, f"{entry.path} line {line}")
+    path, unit = parse_entry(context.unit)
+    yield from invalid_lines(path, unit)
 
 
 @_check("the unit runs the kubelet without arguments")
@@ -66,13 +57,13 @@ def unit_exec_start(context: CheckContext) -> Iterator[Finding]:
 def unit_restart(context: CheckContext) -> Iterator[Finding]:
     """Report settings with which systemd stops restarting the kubelet, or restarts it too fast."""
     yield from _has_exactly(context, "Service", "Restart")
-    entry, unit = _parse(context)
+    path, unit = parse_entry(context.unit)
     limits = [setting.value for key in _START_LIMITS if (setting := unit.effective_value(*key))]
     if "0" not in limits:
         found = ", ".join(limits) or "systemd's default of 5 starts in 10 s"
-        yield Finding("StartLimitIntervalSec=0 in [Unit]", found, entry.path)
+        yield Finding("StartLimitIntervalSec=0 in [Unit]", found, path)
     if unit.effective_value("Service", "RestartSec") is None:
-        yield Finding("RestartSec=10", "systemd's default of 0.1 s", entry.path)
+        yield Finding("RestartSec=10", "systemd's default of 0.1 s", path)
 
 
 @_check("the unit can be enabled, and starts at boot")
@@ -84,11 +75,11 @@ def unit_enabled(context: CheckContext) -> Iterator[Finding]:
 @_check("the kubelet starts after the network is online")
 def unit_network(context: CheckContext) -> Iterator[Finding]:
     """Report Wants= or After= without network-online.target."""
-    entry, unit = _parse(context)
+    path, unit = parse_entry(context.unit)
     for key in ("Wants", "After"):
         targets = " ".join(setting.value for setting in unit.effective_list("Unit", key)).split()
         if _ONLINE not in targets:
-            yield Finding(f"{key}={_ONLINE} in [Unit]", " ".join(targets) or f"no {key}=", entry.path)
+            yield Finding(f"{key}={_ONLINE} in [Unit]", " ".join(targets) or f"no {key}=", path)
 
 
 def _should_wait_for_config(context: CheckContext) -> bool:
@@ -98,14 +89,14 @@ def _should_wait_for_config(context: CheckContext) -> bool:
     """
     if context.unit is None:
         return False
-    _, unit = _parse(context)
+    _, unit = parse_entry(context.unit)
     return context.built_by_kubeparcel or bool(unit.assignments("Unit", "ConditionPathExists"))
 
 
 @check("before kubeadm init, the kubelet does not start", applies=_should_wait_for_config)
 def unit_waits_for_config(context: CheckContext) -> Iterator[Finding]:
     """Report other conditions than: a configuration exists, kubeadm's drop-in does not, or another one does."""
-    entry, unit = _parse(context)
+    path, unit = parse_entry(context.unit)
     settings = [setting for key in _CONDITIONS for setting in unit.effective_list("Unit", key)]
     found = sorted(f"{setting.key}={setting.value.replace(' ', '')}" for setting in settings)
     allowed = [
@@ -113,16 +104,16 @@ def unit_waits_for_config(context: CheckContext) -> Iterator[Finding]:
         for folder in context.layout_paths.drop_in_dirs
     ]
     if found not in allowed:
-        location = f"{entry.path} line {settings[0].line}" if settings else entry.path
+        location = locate(path, settings[0] if settings else None)
         yield Finding("\n".join(allowed[0]), "\n".join(found) or "no condition", location)
 
 
 @_check("the unit is not in /etc")
 def unit_not_in_etc(context: CheckContext) -> Iterator[Finding]:
     """Report a unit in /etc, which belongs to the administrator and masks all other units."""
-    entry, _ = _parse(context)
-    if entry.path.startswith("/etc/"):
-        yield Finding("the unit in /lib or /usr/lib", "the unit in /etc", entry.path)
+    path, _ = parse_entry(context.unit)
+    if path.startswith("/etc/"):
+        yield Finding("the unit in /lib or /usr/lib", "the unit in /etc", path)
 
 
 @check(

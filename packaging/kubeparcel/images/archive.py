@@ -1,7 +1,7 @@
-"""Read archives of images that docker save, podman save, ctr images export or skopeo wrote.
+"""Archives of images: written for any engine, read as docker save, podman save, ctr images export or skopeo wrote them.
 
-Everything used is verified first: in an OCI layout each blob must have its digest, in an archive of
-`docker save` each layer must be the one in the image's configuration.
+Everything that is read is verified first: in an OCI layout each blob must have its digest, in an archive of `docker
+save` each layer must be the one in the image's configuration.
 """
 
 from __future__ import annotations
@@ -10,16 +10,21 @@ import gzip
 import json
 import shutil
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from posixpath import dirname, join, normpath
 from typing import Any
 
 from kubeparcel.errors import ArchiveError, DigestError
+from kubeparcel.files import translate_os_errors
 from kubeparcel.images.model import CONFIG_TYPE, INDEX_TYPE, LAYER_TYPE, MANIFEST_TYPE, Blob, Image
-from kubeparcel.images.tar import read_entries
+from kubeparcel.images.tar import END, read_entries, write_entry
 from kubeparcel.model import Arch
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""The usual PATH of an image."""
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
 """The suffixes of image archives."""
@@ -36,6 +41,65 @@ _OCI_TYPES = {
 """OCI's media types by docker's."""
 _NAME_ANNOTATIONS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _MAX_DOCUMENT_SIZE = 4 << 20
+
+
+def single_layer_image(name: str, layer: Blob, arch: Arch, created: int, config: Mapping[str, Any]) -> Image:
+    """Return an image with one uncompressed layer; `created` is in seconds since 1970.
+
+    `config` are fields of OCI's image configuration, such as `Cmd`; empty ones are left out.
+    """
+    time = datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    document = {
+        "architecture": str(arch),
+        "os": "linux",
+        "created": time,
+        "config": {key: value for key, value in config.items() if value},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer.sha256}"]},
+        "history": [{"created": time, "created_by": "kubeparcel"}],
+    }
+    return Image((name,), Blob.from_json(CONFIG_TYPE, document), (layer,))
+
+
+def write_archive(images: Iterable[Image], target: Path) -> None:
+    """Write an archive of images; the same images in any order result in the same bytes."""
+    images = sorted(images, key=lambda image: image.names)
+    blobs = {blob.sha256: blob for image in images for blob in (image.config, *image.layers, image.manifest)}
+    files = {name: Blob.from_json("", document) for name, document in _indexes(images).items()}
+    files |= {blobs[sha256].path: blobs[sha256] for sha256 in sorted(blobs)}
+    with translate_os_errors(target), target.open("wb") as out:
+        for path, blob in files.items():
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = blob.size, 0o644
+            write_entry(out, entry, blob.chunks())
+        out.write(END)
+
+
+def _indexes(images: Sequence[Image]) -> dict[str, Any]:
+    """Return the OCI index, and manifest.json, which docker and podman read."""
+    return {
+        "oci-layout": {"imageLayoutVersion": "1.0.0"},
+        "index.json": {
+            "schemaVersion": 2,
+            "mediaType": INDEX_TYPE,
+            "manifests": [
+                {**image.manifest.descriptor, "annotations": _annotations(name)}
+                for image in images
+                for name in image.names
+            ],
+        },
+        "manifest.json": [
+            {
+                "Config": image.config.path,
+                "RepoTags": list(image.names),
+                "Layers": [layer.path for layer in image.layers],
+            }
+            for image in images
+        ],
+    }
+
+
+def _annotations(name: str) -> dict[str, str]:
+    return dict(zip(_NAME_ANNOTATIONS, (name, name.rpartition(":")[2]), strict=True))
 
 
 def read_archive(archive: Path, arch: Arch, scratch: Path) -> list[Image]:
