@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from datetime import UTC, datetime
 from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -237,14 +236,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     return f"{whole // 60}:{whole % 60:02d}"
-
-
-def utc_time(seconds: int) -> str:
-    """Format a time in seconds since 1970, which may be out of range: `2026-07-22 18:07:38 UTC`."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (OverflowError, ValueError, OSError):
-        return f"{seconds} s after 1970"
 
 
 def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:

@@ -16,7 +16,6 @@ from kubeparcel.model import Arch
 from kubeparcel.sources.checkouts import read_checkout
 from kubeparcel.sources.compilation import Compilation
 from kubeparcel.sources.git_trees import GitTrees
-from kubeparcel.sources.go_modules import GoModules
 from tests.support.git_trees import KUBERNETES, PLUGINS, GitTree
 from tests.support.recording_log import RecordingLog
 
@@ -29,8 +28,8 @@ def tree(tmp_path) -> GitTree:
 
 
 def source(tree: GitTree, component: str = "kubernetes", variant: BuildVariant | None = None) -> GitTrees:
-    modules = GoModules(catalog.load().components, variant=variant)
-    return GitTrees(modules, {component: tree.folder}, {component: read_checkout(tree.folder)})
+    checkouts = {component: read_checkout(tree.folder)}
+    return GitTrees(catalog.load().components, {component: tree.folder}, checkouts, variant=variant)
 
 
 def pin(tree: GitTree, component: str = "kubernetes", variant: BuildVariant | None = None) -> Component:
@@ -66,7 +65,7 @@ def test_clones_in_other_folders_give_the_same_bytes_and_compile_only_once(tree,
         compiled(tree, component, store)
     clone = tree.clone(tmp_path / "a clone")
     assert pin(clone) == component
-    store.delete_record("go", source(clone)._recipe(component.artifacts[0]))
+    store.delete_record("go", source(clone)._tree_recipe(component.artifacts[0]))
     for path in compiled(tree, component, store).values():
         path.unlink()
     again = {name: path.read_bytes() for name, path in compiled(clone, component, store).items()}
@@ -130,18 +129,18 @@ def test_error_of_the_compiler_names_the_tree(tree, store):
 def test_binaries_of_another_commit_variant_or_program_are_not_used(tree, store):
     artifact = pin(tree).artifacts[0]
     recipes = {
-        source(tree)._recipe(artifact),
-        source(tree, variant=BuildVariant(fips=True))._recipe(artifact),
+        source(tree)._tree_recipe(artifact),
+        source(tree, variant=BuildVariant(fips=True))._tree_recipe(artifact),
         *(
-            source(tree)._recipe(dataclasses.replace(artifact, **{name: "other"}))
+            source(tree)._tree_recipe(dataclasses.replace(artifact, **{name: "other"}))
             for name in ("commit", "digest", "origin")
         ),
     }
     assert len(recipes) == 5
-    assert source(tree)._recipe(dataclasses.replace(artifact, repository="other")) in recipes
+    assert source(tree)._tree_recipe(dataclasses.replace(artifact, repository="other")) in recipes
 
 
 def test_tree_that_is_not_named_is_an_error_with_the_commit(tree, store):
     component = pin(tree)
     with pytest.raises(ConfigurationError, match=f"commit {component.artifacts[0].commit[:12]} of a git tree, and no"):
-        GitTrees(GoModules(catalog.load().components), {}).fetch(component.artifacts, store, RecordingLog())
+        GitTrees(catalog.load().components, {}).fetch(component.artifacts, store, RecordingLog())

@@ -36,7 +36,6 @@ from kubeparcel.user_cache import open_store
 _CONCEALED_HINT = "Its lock and its materials contradict each other: do not trust the package."
 _VERSION_HINT = "Verify it with the version of kubeparcel that built it."
 _BLOCK = 1 << 20
-_RPM_MAGIC = b"\xed\xab\xee\xdb"
 
 
 def rebuild(
@@ -172,7 +171,7 @@ def _content_start(package: Path) -> int:
     """Return where the content begins that a signature does not change: an RPM's main header."""
     with translate_os_errors(package), package.open("rb") as file:
         head = file.read(_BLOCK)
-        if not head.startswith(_RPM_MAGIC):
+        if not head.startswith(header.MAGIC):
             return 0
         head += file.read(max(header.head_length(head) - len(head), 0))
     return header.read_headers(head, package.stat().st_size).main.start

@@ -10,6 +10,7 @@ from kubeparcel.cli.options import DAYS, Option
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 from kubeparcel.console import format_table
+from kubeparcel.times import utc_date
 
 if TYPE_CHECKING:
     from kubeparcel.repository.signing.keys import KeyStatus
@@ -54,7 +55,7 @@ def key(action: str, name: str = "", identity: str = "", days: int = 0, json_: b
 
 
 def _line(status: KeyStatus) -> str:
-    from kubeparcel.repository.signing.keys import KeyState, utc_date
+    from kubeparcel.repository.signing.keys import KeyState
 
     expires = status.key.expires
     validity = f"valid until {utc_date(expires)}" if expires else "does not expire"
@@ -80,7 +81,7 @@ def _print_list(statuses: Sequence[KeyStatus], as_json: bool) -> None:
 
 def _row(status: KeyStatus) -> Sequence[str]:
     """Return a row of the table; a key that signs no longer has its state instead of a date."""
-    from kubeparcel.repository.signing.keys import KeyState, utc_date
+    from kubeparcel.repository.signing.keys import KeyState
 
     expires = status.key.expires
     validity = utc_date(expires) if expires else _NO_EXPIRY
@@ -94,7 +95,7 @@ def _print_json(statuses: Sequence[KeyStatus]) -> None:
 
 
 def _as_dict(status: KeyStatus) -> dict[str, Any]:
-    from kubeparcel.repository.signing.keys import KeyState, utc_date
+    from kubeparcel.repository.signing.keys import KeyState
 
     key, until = status.key, status.signs_until
     return {

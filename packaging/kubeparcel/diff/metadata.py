@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
-from kubeparcel.console import utc_time
 from kubeparcel.diff.model import Change, ContentsPair, Topic
 from kubeparcel.packages.model import PackageContents, Script
 from kubeparcel.packages.relations import normalize_relation
+from kubeparcel.times import utc_time
 
 _FIELDS = ("summary", "description", "section", "license", "homepage", "maintainer", "vendor")
 _OF_ONE_FORMAT = ("section", "license", "vendor")

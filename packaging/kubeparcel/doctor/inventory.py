@@ -19,11 +19,11 @@ from kubeparcel.model import Format
 from kubeparcel.packages.versions import split_version
 from kubeparcel.repository import state_file
 from kubeparcel.repository.model import DAY, Package, State
-from kubeparcel.repository.signing.keys import utc_date
 from kubeparcel.repository.state_file import StateFileError
 from kubeparcel.repository.suites import require_suite
 from kubeparcel.sanitize import printable
 from kubeparcel.sources.http.urls import redact_url
+from kubeparcel.times import utc_date
 
 _IDENTITY = ("origin", "label", "description")
 

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from kubeparcel.process import find_program, run
+from kubeparcel.times import utc_date
 
 _STATUS = "[GNUPG:] "
 _PROBLEMS: Mapping[str, str] = {
@@ -69,7 +69,7 @@ class SignatureVerifier:
         usage = run(["sqv", "--help"], check=False).stdout
         if data is None and "--cleartext" not in usage:
             return None
-        later = datetime.fromtimestamp(self.horizon_end, UTC).strftime("%Y-%m-%d")
+        later = utc_date(self.horizon_end)
         policies = [[], ["--policy-as-of", later]] if "--policy-as-of" in usage else [[]]
         with self._files(signature, data) as files:
             output = files[0].with_suffix(".out")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from kubeparcel.doctor import locations
@@ -13,6 +12,7 @@ from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.packages.rpm.header import Headers
 from kubeparcel.repository.signing import openpgp, rpm_signature
+from kubeparcel.times import utc_date
 
 SIGN_RPM_HINT = "Sign it (rpmsign --addsign, or inv publish): clients with gpgcheck=1 refuse to install it."
 _SIGN_AGAIN_HINT = "Sign it again with the key that clients have; until then apt and dnf reject the repository."
@@ -33,8 +33,7 @@ def check_signature(
         subject.mark_run(CheckKind.PACKET)
     expiries = [packet.expires for packet in packets if packet.expires]
     if expiries and keys.now < min(expiries) < keys.horizon_end:
-        day = datetime.fromtimestamp(min(expiries), UTC).strftime("%Y-%m-%d")
-        subject.add_remark(f"{location}: the signature expires on {day}")
+        subject.add_remark(f"{location}: the signature expires on {utc_date(min(expiries))}")
     if keys.verifier is None:
         subject.mark_not_run(NO_KEY, kind, CheckKind.SQV)
         return

@@ -7,12 +7,13 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kubeparcel.console import quantity, utc_time
+from kubeparcel.console import quantity
 from kubeparcel.packages.linked_software import BUNDLED
 from kubeparcel.packages.model import FileType, PackageContents, PackageEntry
 from kubeparcel.packages.provenance import read_record
 from kubeparcel.paths import display_path
 from kubeparcel.sanitize import printable
+from kubeparcel.times import utc_time
 
 WIDTH = 80
 _LABEL = 13

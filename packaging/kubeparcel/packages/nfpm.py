@@ -7,7 +7,6 @@ import importlib.metadata
 import shutil
 import sysconfig
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from kubeparcel.errors import ToolError
 from kubeparcel.model import Format
 from kubeparcel.packages.manifest import ManifestFile, PackageManifest
 from kubeparcel.process import run
+from kubeparcel.times import iso_time
 
 # Sizes and times of each: docs/decisions.md. nfpm's zstd has no more than four real levels.
 COMPRESSION: Mapping[str, str] = {"fast": "zstd:1", "balanced": "zstd:3", "small": "zstd:19"}
@@ -104,7 +104,7 @@ def config(
         "homepage": _literal(fields["homepage"]),
         "license": fields["license"],
         "description": _literal(description),
-        "mtime": _timestamp(package.time),
+        "mtime": iso_time(package.time),
         "umask": 0o022,
         "disable_globbing": True,
         "changelog": changelog,
@@ -132,7 +132,7 @@ def _content(file: ManifestFile, sources: Mapping[str, Path], package: PackageMa
     elif file.role and package.format is Format.RPM:  # nfpm leaves such files out of debs
         kind = file.role
     source = file.link or (str(sources[file.sha256]) if file.sha256 else "")
-    info = {"mode": file.mode, "owner": "root", "group": "root", "mtime": _timestamp(package.time)}
+    info = {"mode": file.mode, "owner": "root", "group": "root", "mtime": iso_time(package.time)}
     return {
         **({"src": source} if source else {}),
         "dst": file.path,
@@ -162,13 +162,9 @@ def _changelog(package: PackageManifest) -> list[dict[str, Any]]:
     return [
         {
             "semver": f"{package.version}-{package.revision}",
-            "date": _timestamp(package.time),
+            "date": iso_time(package.time),
             "packager": package.fields["maintainer"],
             "changes": [{"note": package.note}],
             "deb": {"urgency": "medium", "distributions": ["stable"]},
         }
     ]
-
-
-def _timestamp(time: int) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

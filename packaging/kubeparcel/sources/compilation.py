@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,17 +100,6 @@ def stored_binaries(store: Store, recipe: str) -> dict[str, str] | None:
     if binaries and all(store.has(sha256) for sha256 in binaries.values()):
         return dict(binaries)
     return None
-
-
-def load_or_compile(
-    recipe: str, load: Callable[[], Mapping[str, str] | None], compile_: Callable[[], Mapping[str, str]], store: Store
-) -> Mapping[str, str]:
-    """Return what `load` finds in the store, else compile, once among all processes."""
-    binaries = load()
-    if binaries is None:
-        with store.lock(f"go-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"):
-            binaries = load() or compile_()
-    return binaries
 
 
 def with_required_toolchain(go: Go, go_mod: str) -> Go:

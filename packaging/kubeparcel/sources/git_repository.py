@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeparcel.errors import ConfigurationError
+from kubeparcel.model import TIMESTAMP_LIMIT
 from kubeparcel.paths import cache_dir
 from kubeparcel.process import CompletedProcess, find_program, run
 from kubeparcel.store import Store
@@ -43,9 +44,6 @@ _OPTIONS = (
     "advice.graftFileDeprecated=false",
 )
 """For the checkout's own git folder; later commands take another one."""
-
-TIME_LIMIT = 2**32
-"""The first time of a commit that packages cannot express, in seconds since 1970."""
 
 SUBMODULE, LINK = "160000", "120000"
 """The modes of entries that are not files."""
@@ -110,7 +108,7 @@ class Repository:
     def time(self, commit: str) -> int:
         """Return the time of a commit in seconds since 1970; raise ConfigurationError."""
         match = _COMMITTER.search(self.git("cat-file", "commit", commit).partition("\n\n")[0])
-        if not match or int(match[1]) >= TIME_LIMIT:
+        if not match or int(match[1]) >= TIMESTAMP_LIMIT:
             raise ConfigurationError(
                 f"The git tree {self.folder}: the time of commit {commit[:12]} is not between 1970 and 2106.",
                 "Commit with the right time: git commit --amend --date=now",

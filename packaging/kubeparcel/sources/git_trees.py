@@ -5,25 +5,25 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from kubeparcel.config.tree_settings import require_requested, tree_version
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, ToolError
-from kubeparcel.lock_models import Artifact, Binaries, Checkout, Component
+from kubeparcel.lock_models import Artifact, BuildVariant, Checkout, Component, Patch
 from kubeparcel.model import Arch, Version
 from kubeparcel.sources import go_toolchain
 from kubeparcel.sources.checkouts import VENDOR, WORKSPACE
-from kubeparcel.sources.compilation import RECORDS, Compilation, load_or_compile, stored_binaries
+from kubeparcel.sources.compilation import RECORDS, Compilation
 from kubeparcel.sources.compilation import VENDOR as VENDOR_FLAG
 from kubeparcel.sources.compiled_module import link_variables, main_packages, output_names
 from kubeparcel.sources.go_modules import GoModules
 from kubeparcel.sources.go_toolchain import Go
 from kubeparcel.sources.tree_export import export_tree, require_own_folders
 from kubeparcel.store import Store
+from kubeparcel.times import iso_time
 
 if TYPE_CHECKING:
     from kubeparcel.config.component_models import ComponentSpec
@@ -34,46 +34,36 @@ RECIPE = 1
 _MODULE = re.compile(r"^module +\"?([^\s\"]+)", re.MULTILINE)
 
 
-class GitTrees:
+class GitTrees(GoModules):
     """Components in `folders`, and Go modules for the others. `checkouts` has the state of trees that are resolved."""
 
-    name: ClassVar[str] = "go"
-    action: ClassVar[str] = "compile"
-
     def __init__(
-        self, modules: GoModules, folders: Mapping[str, Path], checkouts: Mapping[str, Checkout] | None = None
+        self,
+        components: Mapping[str, ComponentSpec],
+        folders: Mapping[str, Path],
+        checkouts: Mapping[str, Checkout] | None = None,
+        toolchain: str = "",
+        variant: BuildVariant | None = None,
     ) -> None:
-        self.modules, self.folders, self.checkouts = modules, folders, checkouts or {}
-
-    @property
-    def toolchain(self) -> str:
-        return self.modules.toolchain
-
-    def probe(self) -> None:
-        self.modules.probe()
+        super().__init__(components, toolchain, variant)
+        self.folders, self.checkouts = folders, checkouts or {}
 
     def resolve_kubernetes(self, requested: str) -> Version:
         if "kubernetes" not in self.checkouts:
-            return self.modules.resolve_kubernetes(requested)
-        version = tree_version(self.checkouts["kubernetes"], self.modules.variant)
+            return super().resolve_kubernetes(requested)
+        version = tree_version(self.checkouts["kubernetes"], self.variant)
         require_requested("kubernetes", requested, version, self.checkouts["kubernetes"])
         return version
-
-    def is_published(self, component: str, version: Version) -> bool:
-        return self.modules.is_published(component, version)
-
-    def list_versions(self) -> Sequence[Version]:
-        return self.modules.list_versions()
 
     def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:
         """Return a component with the commit and the files of its tree; raise ConfigurationError for another tree."""
         if component not in self.checkouts:
             if component in self.folders:
                 raise ConfigurationError(f"{component} is compiled from a git tree.", "Lock its commit: inv resolve")
-            return self.modules.pin(component, version, arches)
-        checkout, go = self.checkouts[component], self.modules.components[component].go
+            return super().pin(component, version, arches)
+        checkout, go = self.checkouts[component], self.components[component].go
         _require_module(checkout, str(Path(go.folder, "go.mod")), go.module)
-        self.modules.require_toolchain(checkout.files.get(WORKSPACE) or checkout.files[str(Path(go.folder, "go.mod"))])
+        self.require_toolchain(checkout.files.get(WORKSPACE) or checkout.files[str(Path(go.folder, "go.mod"))])
         artifacts = (
             Artifact(
                 *(component, component, arch, f"{go.module}@v{version}", checkout.digest),
@@ -84,38 +74,24 @@ class GitTrees:
         )
         return Component(component, version, checkout.released, tuple(artifacts), _remarks(checkout))
 
-    def cached(self, artifact: Artifact, store: Store) -> Mapping[str, str] | None:
-        return (
-            stored_binaries(store, self._recipe(artifact)) if artifact.commit else self.modules.cached(artifact, store)
-        )
+    def _patches(self, artifact: Artifact) -> tuple[Patch, ...]:
+        return () if artifact.commit else super()._patches(artifact)
 
-    def download_size(self, artifact: Artifact) -> int | None:
-        return None
+    def _recipes(self, artifact: Artifact) -> list[str]:
+        return [self._tree_recipe(artifact)] if artifact.commit else super()._recipes(artifact)
 
-    def prepare(self, artifacts: Sequence[Artifact], store: Store, warn: Callable[[str], None]) -> None:
-        self.modules.prepare([artifact for artifact in artifacts if not artifact.commit], store, warn)
-
-    def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
-        """Compile what the store does not have."""
-        others = self.modules.fetch([artifact for artifact in artifacts if not artifact.commit], store, log)
-        trees = {(a.component, a.arch): self._load_or_compile(a, store, log) for a in artifacts if a.commit}
-        return {**others, **trees}
-
-    def _load_or_compile(self, artifact: Artifact, store: Store, log: Log) -> Mapping[str, str]:
-        load, compile_ = lambda: self.cached(artifact, store), lambda: self._compile(artifact, store, log)
-        return load_or_compile(self._recipe(artifact), load, compile_, store)
-
-    def _recipe(self, artifact: Artifact) -> str:
+    def _tree_recipe(self, artifact: Artifact) -> str:
         """Return all inputs that decide the bytes, as JSON."""
-        spec = self.modules.components[artifact.component]
-        toolchain = self.modules.pinned_toolchain or self.toolchain
+        spec = self.components[artifact.component]
+        toolchain = self.pinned_toolchain or self.toolchain
         inputs = [artifact.origin, artifact.commit, artifact.digest, artifact.arch, toolchain]
-        variant = self.modules.variant
-        environment, settings = go_toolchain.environment(variant, artifact.arch), variant.as_document()
+        environment, settings = go_toolchain.environment(self.variant, artifact.arch), self.variant.as_document()
         return json.dumps([RECIPE, *inputs, spec.go.model_dump(), spec.binaries, environment, settings])
 
     def _compile(self, artifact: Artifact, store: Store, log: Log) -> dict[str, str]:
-        spec = self.modules.components[artifact.component]
+        if not artifact.commit:
+            return super()._compile(artifact, store, log)
+        spec = self.components[artifact.component]
         folder = self.folders.get(artifact.component)
         if folder is None:
             raise ConfigurationError(
@@ -126,7 +102,7 @@ class GitTrees:
             root = scratch / "tree"
             with log.task("Export", f"{spec.title}, commit {artifact.commit[:12]}", None):
                 released = export_tree(folder, artifact, root)
-            module, go = root / spec.go.folder, _go_of_tree(self.modules.go, root)
+            module, go = root / spec.go.folder, _go_of_tree(self.go, root)
             require_own_folders(root, module, go, folder)
             packages = main_packages(spec, module)
             variables = _variables(spec, artifact, released)
@@ -138,7 +114,7 @@ class GitTrees:
             except ToolError as error:  # its message names the folder that is gone now
                 texts = (text.replace(str(root), str(folder)) for text in (error.message, error.hint))
                 raise ToolError(*texts) from None
-        store.put_record(RECORDS, self._recipe(artifact), binaries)
+        store.put_record(RECORDS, self._tree_recipe(artifact), binaries)
         return binaries
 
 
@@ -151,10 +127,9 @@ def _go_of_tree(go: Go, root: Path) -> Go:
 def _variables(spec: ComponentSpec, artifact: Artifact, released: int) -> dict[str, str]:
     """Return the variables to set at link time, with the commit and the state of the tree as upstream's builds."""
     version = Version.parse(artifact.origin.rpartition("@v")[2])
-    date = datetime.fromtimestamp(released, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     state = "dirty" if version.is_dirty else "clean"
     stamps = {name: value.format(commit=artifact.commit, state=state) for name, value in spec.go.tree_stamps.items()}
-    return {**link_variables(spec, version, date), **stamps}
+    return {**link_variables(spec, version, iso_time(released)), **stamps}
 
 
 def _remarks(checkout: Checkout) -> tuple[str, ...]:

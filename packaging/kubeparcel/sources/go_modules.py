@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,6 @@ from kubeparcel.sources.compilation import (
     GO_LINE,
     RECORDS,
     Compilation,
-    load_or_compile,
     require_fips_module,
     stored_binaries,
     with_required_toolchain,
@@ -175,8 +175,12 @@ class GoModules:
         return {(a.component, a.arch): self._load_or_compile(a, store, log) for a in artifacts}
 
     def _load_or_compile(self, artifact: Artifact, store: Store, log: Log) -> Mapping[str, str]:
-        load, compile_ = lambda: self.cached(artifact, store), lambda: self._compile(artifact, store, log)
-        return load_or_compile(self._recipes(artifact)[0], load, compile_, store)
+        """Return the binaries in the store, else compile them, once among all processes."""
+        binaries = self.cached(artifact, store)
+        if binaries is None:
+            with store.lock(f"go-{hashlib.sha256(self._recipes(artifact)[0].encode()).hexdigest()[:16]}"):
+                binaries = self.cached(artifact, store) or self._compile(artifact, store, log)
+        return binaries
 
     def _recipes(self, artifact: Artifact) -> list[str]:
         """Return the keys of the binaries that may be used: whose modules were checked as the lock demands."""

@@ -37,12 +37,11 @@ def create_source(
         if name == "go":
             from kubeparcel.sources.go_modules import GoModules
 
-            modules = GoModules(components, toolchain, variant or BuildVariant())
             if trees is None:
-                return modules
+                return GoModules(components, toolchain, variant)
             from kubeparcel.sources.git_trees import GitTrees
 
-            return GitTrees(modules, trees, checkouts)
+            return GitTrees(components, trees, checkouts, toolchain, variant)
         from kubeparcel.sources.upstream import Upstream
 
         return Upstream(components, mirror, accepted=policy, log=log)

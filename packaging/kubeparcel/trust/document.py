@@ -7,10 +7,11 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from kubeparcel import __version__
+from kubeparcel.model import TIMESTAMP_LIMIT
+from kubeparcel.times import iso_time
 
 TOOL = "kubeparcel"
 TOOL_VERSION = __version__
@@ -18,7 +19,6 @@ TOOL_VERSION = __version__
 Document = dict[str, Any]
 """A JSON object."""
 
-_LATEST = 2**32 - 1
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/kubeparcel/kubeparcel")
 
@@ -33,7 +33,7 @@ def content_uuid(document: Mapping[str, Any]) -> uuid.UUID:
 
 def utc(time: int) -> str:
     """Return seconds since 1970 as all formats write them; what is later than packages can be is the latest time."""
-    return datetime.fromtimestamp(min(time, _LATEST), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return iso_time(min(time, TIMESTAMP_LIMIT - 1))
 
 
 def serialize(document: Mapping[str, Any]) -> bytes:

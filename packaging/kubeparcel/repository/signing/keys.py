@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from kubeparcel.paths import config_dir
 from kubeparcel.repository.model import DAY
 from kubeparcel.repository.signing import gpg
 from kubeparcel.repository.signing.keyring import Key, list_keys
+from kubeparcel.times import utc_date
 
 DEFAULT_NAME = "default"
 LIFETIME_DAYS = 3 * 365
@@ -203,11 +203,6 @@ def _status(named: NamedKey, key: Key) -> KeyStatus:
     else:
         state = KeyState.ACTIVE if key.fingerprint == named.current else KeyState.RETIRING
     return KeyStatus(named.name, key, state, min(limits, default=0))
-
-
-def utc_date(moment: float) -> str:
-    """Return the date of a Unix time, as in `2029-11-26`."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
 
 
 def _generate(folder: Path, user_id: str, days: int) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from kubeparcel.times import utc_date
+
 
 class Level(StrEnum):
     """How close a binary comes to the vulnerable code, the closest first.
@@ -102,6 +104,11 @@ class Database:
 
     address: str
     modified: float
+
+    @property
+    def date(self) -> str:
+        """The date of its last change."""
+        return utc_date(self.modified)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubeparcel.errors import ConfigurationError
+from kubeparcel.model import TIMESTAMP_LIMIT
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.json_document import parse_json
 from kubeparcel.paths import display_path
@@ -22,7 +23,6 @@ CONTEXT = "https://openvex.dev/ns"
 
 _STATUSES = ("not_affected", "affected", "fixed", "under_investigation")
 _EXEMPTING = ("not_affected", "fixed")
-_MAX_TIME = 2**32  # as time stamps of packages
 _JUSTIFICATIONS = (
     "component_not_present",
     "vulnerable_code_not_present",
@@ -179,7 +179,7 @@ def _time(row: Mapping[str, Any], document: Mapping[str, Any]) -> float:
     except ValueError:
         raise ValueError(f"its timestamp {text[:40]!r} is not a date") from None
     seconds = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
-    if not 0 <= seconds < _MAX_TIME:
+    if not 0 <= seconds < TIMESTAMP_LIMIT:
         raise ValueError(f"its timestamp {text!r} is not between 1970 and 2106")
     return seconds
 

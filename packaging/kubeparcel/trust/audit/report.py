@@ -6,7 +6,6 @@ import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from kubeparcel.console import quantity
@@ -61,7 +60,7 @@ def as_json(audit: Audit, fail_on: FailOn) -> str:
     document = {
         "passed": not audit.exit_code(fail_on),
         "fail-on": fail_on,
-        "database": {"address": audit.database.address, "modified": _date(audit)},
+        "database": {"address": audit.database.address, "modified": audit.database.date},
         "scanner": audit.scanner,
         "binaries": audit.binaries,
         "failing": len(audit.failing(fail_on)),
@@ -108,13 +107,12 @@ def _exemptions(finding: Finding) -> list[dict[str, str]]:
     return [exemption._asdict() for exemption in dict.fromkeys(finding.exempted.values())]
 
 
-def _date(audit: Audit) -> str:
-    return datetime.fromtimestamp(audit.database.modified, UTC).strftime("%Y-%m-%d")
-
-
 def as_text(audit: Audit, fail_on: FailOn) -> str:
     """Return the text of 80 columns."""
-    lines = [*_wrap(f"{quantity(audit.binaries, 'binaries')} · {audit.scanner} · database of {_date(audit)}"), ""]
+    lines = [
+        *_wrap(f"{quantity(audit.binaries, 'binaries')} · {audit.scanner} · database of {audit.database.date}"),
+        "",
+    ]
     for fix in group_by_fix(audit.findings):
         lines += [fix.title, *_fix_lines(fix), ""]
     lines += [*_exempted_lines(audit), *_notes(audit)]
@@ -184,4 +182,4 @@ def _summary(audit: Audit, fail_on: FailOn) -> str:
     failing = {finding.vulnerability.id for finding in audit.failing(fail_on)}
     found = f"{quantity(len(counted), 'known vulnerabilities')}" if counted else "No known vulnerabilities"
     part = f", {len(failing)} of them with --fail-on {fail_on}" if len(failing) != len(counted) else ""
-    return f"{found}{part} · database of {_date(audit)}"
+    return f"{found}{part} · database of {audit.database.date}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubeparcel.console import utc_time
 from kubeparcel.packages.model import FileType
 from kubeparcel.reports.results import Finding
+from kubeparcel.times import utc_time
 from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings, has_binaries, is_exact
 
 
