@@ -3,6 +3,7 @@
 A message names the offending value and its place; the hint names the next step.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -86,3 +87,11 @@ class DiskError(ExternalError):
 
 class Busy(ExternalError):
     """Another process has the lock on the same output or repository."""
+
+
+def did_you_mean(word: str, names: Iterable[str], cutoff: float = 0.6, quote: str = "") -> str:
+    """Return ` Did you mean NAME?` for the name that is most like a word, in quotes if given; empty if none is."""
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(word, [*names], 1, cutoff)
+    return f" Did you mean {quote}{nearest[0]}{quote}?" if nearest else ""

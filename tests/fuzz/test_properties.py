@@ -19,7 +19,7 @@ from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.packages.json_document import parse_json
 from kubeparcel.packages.member_names import parent_directories
 from kubeparcel.packages.model import PackageContents, Script
-from kubeparcel.packages.numbers import digits_key, parse_number
+from kubeparcel.packages.numbers import parse_number
 from kubeparcel.packages.reader import READERS
 from kubeparcel.packages.relations import Relation, normalize_relation, parse_relations, satisfies
 from kubeparcel.reports import github
@@ -51,7 +51,7 @@ def test_any_two_versions_compare(first: str, second: str, format_: Format) -> N
 @quick
 @given(st.integers(0, 10**30), st.integers(0, 10**30))
 def test_digits_sort_as_numbers(first: int, second: int) -> None:
-    assert (digits_key(f"00{first}") < digits_key(str(second))) is (first < second)
+    assert (versions.digits_key(f"00{first}") < versions.digits_key(str(second))) is (first < second)
 
 
 @quick

@@ -18,7 +18,7 @@ from kubeparcel.cli.environment import apply_environment
 from kubeparcel.cli.options import OPTIONS, Option
 from kubeparcel.cli.output import DEBUG, print_result
 from kubeparcel.console import print_message
-from kubeparcel.errors import UsageError
+from kubeparcel.errors import UsageError, did_you_mean
 from kubeparcel.program_name import program_name
 
 if TYPE_CHECKING:
@@ -70,10 +70,7 @@ class ValueType(click.ParamType[Any]):
         choices = self.option.choices
         with suppress(ValueError):
             return choices[choices.index(type(choices[0])(word))]
-        from difflib import get_close_matches
-
-        nearest = get_close_matches(word.lower(), choices, 1)
-        suggestion = f" Did you mean {str(nearest[0])!r}?" if nearest else ""
+        suggestion = did_you_mean(word.lower(), choices, quote="'")
         alternatives = f"{', '.join(choices[:-1])} or {choices[-1]}" if len(choices) > 1 else choices[0]
         raise UsageError(f"Invalid {label} {word!r}: use {alternatives}.{suggestion}")
 

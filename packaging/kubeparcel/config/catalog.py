@@ -6,14 +6,40 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from kubeparcel.config.catalog_models import DistributionPackage, FileSpec, LayoutSpec, PackageSpec
+from kubeparcel.config.catalog_models import FileSpec, PackageSpec
 from kubeparcel.config.component_models import ComponentSpec
-from kubeparcel.config.field_types import StrictModel
+from kubeparcel.config.field_types import RelationText, StrictModel
 from kubeparcel.config.yaml_file import load_data_file
 from kubeparcel.model import Format
 
 if TYPE_CHECKING:
     from kubeparcel.lock_models import Request
+
+
+class LayoutSpec(StrictModel):
+    """The paths of one layout and format; `obsolete` are conffiles of the other layouts."""
+
+    unitdir: str
+    dropindir: str
+    envfile: str
+    zshdir: str
+    obsolete: tuple[str, ...] = ()
+
+
+class DistributionPackage(StrictModel):
+    """A package of a distribution that owns paths of ours: files, and folders with a final slash.
+
+    `package` may be a virtual one, and have a version bound. `source` documents the paths.
+    """
+
+    package: RelationText
+    formats: tuple[Format, ...]
+    paths: tuple[str, ...]
+    source: str
+
+    def owns(self, path: str) -> bool:
+        """Return whether the package owns a file, or may own it because it is in its folder."""
+        return path in self.paths or f"{path.rpartition('/')[0]}/" in self.paths
 
 
 class Catalog(StrictModel):

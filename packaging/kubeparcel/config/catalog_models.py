@@ -225,29 +225,3 @@ class PackageSpec(StrictModel):
                     f"({first.kubernetes}) and {second} ({second.kubernetes})"
                 )
         return rows
-
-
-class LayoutSpec(StrictModel):
-    """The paths of one layout and format; `obsolete` are conffiles of the other layouts."""
-
-    unitdir: str
-    dropindir: str
-    envfile: str
-    zshdir: str
-    obsolete: tuple[str, ...] = ()
-
-
-class DistributionPackage(StrictModel):
-    """A package of a distribution that owns paths of ours: files, and folders with a final slash.
-
-    `package` may be a virtual one, and have a version bound. `source` documents the paths.
-    """
-
-    package: RelationText
-    formats: tuple[Format, ...]
-    paths: tuple[str, ...]
-    source: str
-
-    def owns(self, path: str) -> bool:
-        """Return whether the package owns a file, or may own it because it is in its folder."""
-        return path in self.paths or f"{path.rpartition('/')[0]}/" in self.paths

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from kubeparcel.config.catalog import Catalog
 from kubeparcel.config.component_models import SERIES, ComponentSpec, UpstreamSpec
 from kubeparcel.config.yaml_file import YamlFile
-from kubeparcel.errors import ConfigurationError
+from kubeparcel.errors import ConfigurationError, did_you_mean
 from kubeparcel.model import Arch
 
 RESERVED_NAMES = ("arches", "source", "programs", "go", "patches", "version-suffix", "components")
@@ -79,9 +78,8 @@ def _problems_of_name(name: str, row: ComponentSpec, catalog: Catalog) -> list[P
 
 
 def _components_hint(name: str, catalog: Catalog) -> str:
-    nearest = difflib.get_close_matches(name, catalog.components, 1)
-    suggestion = f"Did you mean {nearest[0]}? " if nearest else ""
-    return f"{suggestion}Components of the catalog: {', '.join(catalog.components)}. {_DOCUMENTATION}"
+    names = ", ".join(catalog.components)
+    return f"{did_you_mean(name, catalog.components)} Components of the catalog: {names}. {_DOCUMENTATION}".lstrip()
 
 
 def _problems(name: str, spec: ComponentSpec, known: bool) -> list[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from kubeparcel.config.catalog_models import PackageSpec
 from kubeparcel.config.component_models import ComponentSpec
 from kubeparcel.config.package_spec import PackageVariant, relation_name
 from kubeparcel.config.yaml_file import YamlFile
-from kubeparcel.errors import ConfigurationError
+from kubeparcel.errors import ConfigurationError, did_you_mean
 from kubeparcel.model import Format, Version
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def check_packages(
         missing = [] if spec.summary else ["summary"]
         missing += [] if spec.version or spec.component else ["version"]
         if missing:
-            suggestion = _did_you_mean(difflib.get_close_matches(name, catalog.packages, 1))
+            suggestion = did_you_mean(name, catalog.packages)
             raise ConfigurationError(
                 f"{location}: unknown package {name!r}. "
                 f"To define a new package, add {' and '.join(missing)}.{suggestion}",
@@ -55,10 +54,6 @@ def check_packages(
             raise ConfigurationError(f"{row}: packages.{name}.{field}.{index}: {problem}")
 
 
-def _did_you_mean(names: list[str]) -> str:
-    return f" Did you mean {names[0]}?" if names else ""
-
-
 def _check_binaries(name: str, spec: PackageSpec, components: Mapping[str, ComponentSpec], location: str) -> None:
     requested = [row.binary for row in spec.files if row.binary or row.binaries]
     if not requested:
@@ -73,11 +68,10 @@ def _check_binaries(name: str, spec: PackageSpec, components: Mapping[str, Compo
     for binary in requested:
         if not binary or not available or binary in available:
             continue
-        nearest = difflib.get_close_matches(binary, available, 1, 0.85)
-        if nearest or not component.has_single_files:
+        suggestion = did_you_mean(binary, available, 0.85)
+        if suggestion or not component.has_single_files:
             raise ConfigurationError(
-                f"{location}: {spec.component} has no binary {binary}.{_did_you_mean(nearest)}",
-                f"It has: {', '.join(available)}.",
+                f"{location}: {spec.component} has no binary {binary}.{suggestion}", f"It has: {', '.join(available)}."
             )
 
 
@@ -99,10 +93,8 @@ def unknown_removals(
     }
     for field, index, wanted, subject in _removals(name, changes, catalog, cni_bin_dir):
         if not wanted & known[field]:
-            nearest = difflib.get_close_matches(subject, known[field], 1)
-            suggestion = f" Did you mean {nearest[0]}?" if nearest else ""
             kind = "file " if field == "files" else ""
-            yield (field, index), f"{name} has no {kind}{subject} to remove.{suggestion}"
+            yield (field, index), f"{name} has no {kind}{subject} to remove.{did_you_mean(subject, known[field])}"
 
 
 def _removals(

@@ -136,11 +136,8 @@ def _matches(row: Settings, word: str) -> bool:
     version, _, stamp = word.partition("+")
     if stamp and stamp != version_stamp(row):
         return False
-    return row.kubernetes == version or f"{version}.".startswith(f"{row.kubernetes}.") or _is_minor(version, row)
-
-
-def _is_minor(version: str, row: Settings) -> bool:
-    return version.count(".") == 1 and row.kubernetes.startswith(f"{version}.")
+    of_minor = version.count(".") == 1 and row.kubernetes.startswith(f"{version}.")
+    return row.kubernetes == version or f"{version}.".startswith(f"{row.kubernetes}.") or of_minor
 
 
 def version_stamp(settings: Settings) -> str:

@@ -66,12 +66,9 @@ def kubernetes_requests(text: str) -> str:
     return ",".join(requests)
 
 
-def _digits(value: Any) -> Any:
-    """Return a whole number as text, so that it needs no quotes."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+NumberAsText = BeforeValidator(lambda v: str(v) if type(v) is int else v, json_schema_input_type=str | int)
+"""A whole number needs no quotes."""
 
-
-NumberAsText = BeforeValidator(_digits, json_schema_input_type=str | int)
 QuotedVersion = BeforeValidator(_quoted)
 LOCAL_WORKERS = "dask:local:"
 Workers = Annotated[

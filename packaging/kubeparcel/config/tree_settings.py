@@ -12,7 +12,7 @@ from pydantic import AfterValidator, WithJsonSchema
 
 from kubeparcel.config.patch_settings import version_suffix
 from kubeparcel.config.yaml_file import YamlFile
-from kubeparcel.errors import ConfigurationError, UnknownVersion
+from kubeparcel.errors import ConfigurationError, UnknownVersion, did_you_mean
 from kubeparcel.lock_models import BuildVariant, Checkout
 from kubeparcel.model import DIRTY, Version
 from kubeparcel.paths import user_path
@@ -30,21 +30,18 @@ _TAG = re.compile(r"v(\d+\.\d+\.\d+(?:-(?:alpha|beta|rc)\.\d+)?)(\+.*)?")
 
 
 def _source(text: str) -> str:
-    from difflib import get_close_matches
-
-    if text in SOURCES or _folder(text.removeprefix(TREE), text.startswith(TREE)):
+    if text in SOURCES or (text.startswith(TREE) and _is_folder(text.removeprefix(TREE))):
         return text
-    nearest = get_close_matches(text.lower(), SOURCES, 1)
-    suggestion = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    suggestion = did_you_mean(text.lower(), SOURCES, quote="'")
     raise ValueError(f"invalid source {text!r}: use auto, upstream, go or tree:DIR.{suggestion}")
 
 
-def _folder(text: str, is_tree: bool = True) -> str:
-    return text if is_tree and text.strip() and text.isprintable() else ""
+def _is_folder(text: str) -> bool:
+    return bool(text.strip()) and text.isprintable()
 
 
 def _tree_folder(text: str) -> str:
-    if not _folder(text):
+    if not _is_folder(text):
         raise ValueError(f"invalid folder {text!r}: expected the top folder of a git clone")
     return text
 
@@ -102,9 +99,10 @@ def tree_version(checkout: Checkout, variant: BuildVariant) -> Version:
     number and the commit. Raises UnknownVersion if no tag is known.
     """
     if not checkout.tag or (checkout.shallow and checkout.distance and not variant.suffix):
-        raise UnknownVersion(_unknown_distance(checkout), "Fetch all commits and tags: " + _fetch_command(checkout))
+        options = "--unshallow --tags" if checkout.shallow else "--tags https://URL-OF-UPSTREAM"
+        raise UnknownVersion(_unknown_distance(checkout), f"Fetch all commits and tags: git fetch {options}")
     tagged = Version.parse(checkout.tag)
-    words = [*([tagged.build] if tagged.build else [])]
+    words = [tagged.build] if tagged.build else []
     if checkout.distance or checkout.changes:
         words += [str(checkout.distance), f"g{checkout.commit[:COMMIT_DIGITS]}"]
     words = ["fips"] * variant.fips + ([variant.suffix] if variant.suffix else words)
@@ -119,14 +117,9 @@ def _unknown_distance(checkout: Checkout) -> str:
     return f"The git tree {checkout.folder} has no version tag, such as v1.36.3, at commit {commit} or before it."
 
 
-def _fetch_command(checkout: Checkout) -> str:
-    return "git fetch --unshallow --tags" if checkout.shallow else "git fetch --tags https://URL-OF-UPSTREAM"
-
-
 def require_requested(name: str, requested: str, version: Version, checkout: Checkout) -> None:
     """Raise ConfigurationError if another version is requested than a tree has."""
-    release = f"{version.release}"
-    if requested not in ("", "stable", "latest", version.series, release, str(version)):
+    if requested not in ("", "stable", "latest", version.series, str(version.release), str(version)):
         raise ConfigurationError(
             f"{name}: {requested} is requested, and the git tree {checkout.folder} is at {version}.",
             f"Check out the other version (git switch), or remove the setting {name}.",

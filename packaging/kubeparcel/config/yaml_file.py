@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from kubeparcel.errors import ConfigurationError
+from kubeparcel.errors import ConfigurationError, did_you_mean
 from kubeparcel.paths import PACKAGE
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -70,11 +70,8 @@ class YamlFile:
         message = error_message(details)
         if details["type"] != "extra_forbidden":
             return f"{location}: {dotted}: {message}" if dotted else f"{location}: {message}"
-        import difflib
-
         keys = _keys(schema, loc[:-1])
-        nearest = difflib.get_close_matches(str(loc[-1]), keys, 1, 0.5)
-        hint = f' Did you mean "{nearest[0]}"?' if nearest else f" Valid keys: {', '.join(sorted(keys))}."
+        hint = did_you_mean(str(loc[-1]), keys, 0.5, '"') or f" Valid keys: {', '.join(sorted(keys))}."
         return f"{location}: {dotted} is not a setting.{hint}"
 
 
@@ -83,11 +80,8 @@ def error_message(details: Mapping[str, Any]) -> str:
     message = _MESSAGES.get(details["type"], str(details["msg"]))
     message = message.removeprefix("Value error, ").replace("Input should be", "expected")
     if details["type"] in ("enum", "literal_error"):
-        import difflib
-
-        choices = re.findall(r"'([^']+)'", message)
-        nearest = difflib.get_close_matches(str(details["input"]).lower(), choices, 1)
-        message += f", not {details['input']!r}" + (f". Did you mean {nearest[0]!r}?" if nearest else "")
+        suggestion = did_you_mean(str(details["input"]).lower(), re.findall(r"'([^']+)'", message), quote="'")
+        message += f", not {details['input']!r}{suggestion and '.'}{suggestion}"
     return message
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from kubeparcel.errors import UsageError
+from kubeparcel.errors import UsageError, did_you_mean
 from kubeparcel.model import Format
 
 
@@ -73,8 +72,7 @@ class HostCatalog:
     def get(self, name: str) -> Host:
         """Return the host of that name; raise UsageError with the known names."""
         if name not in self.hosts:
-            nearest = difflib.get_close_matches(name, self.hosts, 1)
-            suggestion = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            suggestion = did_you_mean(name, self.hosts, quote="'")
             raise UsageError(f"Unknown host {name!r}.{suggestion}", f"Hosts: {', '.join(self.hosts)}.")
         return self.hosts[name]
 

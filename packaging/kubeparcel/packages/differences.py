@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kubeparcel.packages.model import FileType, PackageContents, PackageEntry
 
 _SHOWN = 3
-_INCIDENTAL_FIELDS = {"compression": "compression", "maintainer": "maintainer", "vendor": "vendor"}
+_INCIDENTAL_FIELDS = ("compression", "maintainer", "vendor")
 _FIELDS = ("epoch", "homepage", "license", "summary", "description", "section", "relations", "scripts")
 _DOCUMENTATION = ("/usr/share/doc/", "/usr/share/licenses/")
 """Folders of changelogs, copyrights and provenance: they repeat dates, the maintainer and digests of binaries."""
@@ -32,7 +32,7 @@ class Differences:
 
 def compare_packages(old: PackageContents, new: PackageContents) -> Differences:
     """Return the differences of two packages; signatures do not count."""
-    incidental = [label for name, label in _INCIDENTAL_FIELDS.items() if getattr(old, name) != getattr(new, name)]
+    incidental = [name for name in _INCIDENTAL_FIELDS if getattr(old, name) != getattr(new, name)]
     intended = [name for name in _FIELDS if getattr(old, name) != getattr(new, name)]
     before, after = ({entry.path: entry for entry in package.entries} for package in (old, new))
     intended += _shorten("removed", sorted(before.keys() - after.keys()))

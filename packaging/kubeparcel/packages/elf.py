@@ -94,6 +94,8 @@ def read_file(path: Path, name: str) -> ElfInfo | None:
 
 def _read(elf: Any) -> ElfInfo:
     limits.SECTIONS.check(elf.num_sections() + elf.num_segments(), "it")
+    elf.stream.seek(18)  # pyelftools replaces known machines with names
+    machine = int.from_bytes(elf.stream.read(2), "little" if elf.little_endian else "big")
     interpreter, libraries = "", []
     for segment in islice(elf.iter_segments(), _MANY):
         if isinstance(segment, InterpSegment):
@@ -103,7 +105,7 @@ def _read(elf: Any) -> ElfInfo:
             libraries += [tag.needed for tag in tags]
     linked = bool(interpreter or libraries)  # a static binary asks for no versions of symbols
     return ElfInfo(
-        machine=_machine(elf),
+        machine=machine,
         bits=elf.elfclass,
         little_endian=elf.little_endian,
         interpreter=interpreter,
@@ -111,12 +113,6 @@ def _read(elf: Any) -> ElfInfo:
         symbol_versions=tuple(_symbol_versions(elf)) if linked else (),
         go=go_build_info.read(elf),
     )
-
-
-def _machine(elf: Any) -> int:
-    """Return the number itself: pyelftools replaces known ones with names."""
-    elf.stream.seek(18)
-    return int.from_bytes(elf.stream.read(2), "little" if elf.little_endian else "big")
 
 
 def _symbol_versions(elf: Any) -> Iterator[tuple[str, str]]:

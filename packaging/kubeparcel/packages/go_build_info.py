@@ -36,8 +36,11 @@ def read(elf: Any) -> GoBuildInfo | None:
     limits.GO_RECORD.check(section["sh_size"], ".go.buildinfo")
     if len(record) < _HEADER:
         raise MalformedData(".go.buildinfo is truncated")
-    is_inline = record[15] & 2
-    version, text = _inline_strings(record) if is_inline else _strings_by_address(elf, record)
+    if record[15] & 2:  # Go 1.18 and later: two strings after the header, each with its length as a varint
+        version, end = _inline_string(record, _HEADER)
+        text, _ = _inline_string(record, end)
+    else:
+        version, text = _strings_by_address(elf, record)
     return _parse(version, text, _build_paths(elf))
 
 
@@ -45,12 +48,6 @@ def _section_start(elf: Any, section: Any) -> bytes:
     """Return a section up to the limit of the record, as it is in the file: Go does not compress this one."""
     elf.stream.seek(section["sh_offset"])
     return bytes(elf.stream.read(min(section["sh_size"], limits.GO_RECORD.maximum)))
-
-
-def _inline_strings(record: bytes) -> tuple[bytes, bytes]:
-    """Go 1.18 and later: two strings after the header, each with its length as a varint."""
-    version, end = _inline_string(record, _HEADER)
-    return version, _inline_string(record, end)[0]
 
 
 def _inline_string(record: bytes, offset: int) -> tuple[bytes, int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -19,6 +18,7 @@ from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.packages.model import PackageContents
 from kubeparcel.packages.rpm import reader as rpm
+from kubeparcel.threads import parallel_map
 
 Reader: TypeAlias = Callable[[Path, BinaryIO, InspectionCache], PackageContents]
 """Returns the contents of a package from its path and its open file; raises MalformedData."""
@@ -61,6 +61,4 @@ def read_packages(paths: Sequence[Path], workers: int | None = None) -> list[Pac
     `workers` packages are read at a time, by default one per processor and at most 4: each may have a
     binary of 64 MiB in memory.
     """
-    count = workers or min(4, os.cpu_count() or 1)
-    with ThreadPoolExecutor(count, "contents") as pool:
-        return list(pool.map(read_package, paths))
+    return parallel_map(lambda path, _: read_package(path), paths, workers or min(4, os.cpu_count() or 1))

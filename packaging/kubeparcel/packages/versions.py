@@ -7,7 +7,7 @@ import re
 
 from kubeparcel.model import Format
 from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.numbers import digits_key, parse_number
+from kubeparcel.packages.numbers import parse_number
 
 _DEB_PARTS = re.compile(r"([^0-9]*)([0-9]*)")
 _RPM_SEGMENTS = re.compile(r"[0-9]+|[A-Za-z]+|~|\^")
@@ -57,6 +57,13 @@ def _deb_part(text: str) -> tuple[object, ...]:
 @functools.lru_cache(1_000)
 def _letters(text: str) -> tuple[int, ...]:
     return (*map(_rank, text), 0)
+
+
+@functools.lru_cache(1_000)
+def digits_key(digits: str) -> tuple[int, str]:
+    """Return a key that sorts decimal numbers of any length."""
+    significant = digits.lstrip("0")
+    return len(significant), significant
 
 
 def _rank(char: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from kubeparcel.packages.model import PackageEntry
-from kubeparcel.trust.document import TOOL, TOOL_VERSION, Document, content_uuid, spdx_expression, utc
+from kubeparcel.trust.document import HOST_LIBRARY, TOOL, TOOL_VERSION, Document, content_uuid, spdx_expression, utc
 from kubeparcel.trust.patched_source import PatchedSource
 from kubeparcel.trust.subject import Component, Link, Subject, is_complete, may_have_components
 
@@ -15,13 +15,12 @@ IDENTIFIER = "serialNumber"
 """The field that tells documents apart."""
 
 _PROPERTY = "kubeparcel"
-_HOST_LIBRARY = "Shared library that the host provides; it is not in the package."
 
 
 def package_document(subject: Subject) -> Document:
     """Return the document of a package: its files, and what is linked into each binary."""
     purl, licenses = subject.purl, subject.file_licenses()
-    files = {_file_ref(purl, entry): entry for entry in subject.files}
+    files = {f"{purl}#{entry.path}": entry for entry in subject.files}
     linked = {ref: [*subject.linked_components(entry)] for ref, entry in files.items()}
     components = {component.ref: component for row in linked.values() for component in row}
     programs = {ref: entry for ref, entry in files.items() if may_have_components(entry)}
@@ -113,7 +112,7 @@ def _package(subject: Subject) -> Document:
         "bom-ref": subject.purl,
         **({"supplier": {"name": subject.vendor}} if subject.vendor else {}),
         "name": contents.name,
-        "version": subject.version,
+        "version": subject.contents.full_version,
         **({"description": contents.summary} if contents.summary else {}),
         "hashes": [_hash(subject.sha256)],
         **_licenses(subject.license),
@@ -135,7 +134,7 @@ def _component(component: Component, source: PatchedSource | None) -> Document:
         "bom-ref": component.ref,
         "name": component.name,
         **({"version": component.version} if component.version else {}),
-        **({"description": _HOST_LIBRARY} if is_host_library else {}),
+        **({"description": HOST_LIBRARY} if is_host_library else {}),
         **({"hashes": [_hash(component.sha256)]} if component.sha256 else {}),
         **({"purl": component.purl} if component.purl else {}),
         **(_pedigree(component.ancestor, source) if source and component.base else {}),
@@ -162,10 +161,6 @@ def _hash(sha256: str) -> Document:
 
 def _property(name: str, value: str) -> Document:
     return {"name": f"{_PROPERTY}:{name}", "value": value}
-
-
-def _file_ref(purl: str, entry: PackageEntry) -> str:
-    return f"{purl}#{entry.path}"
 
 
 def _dependency(ref: str, others: Iterable[str]) -> Document:

@@ -24,6 +24,8 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/kubeparcel/kubep
 
 NOASSERTION = "NOASSERTION"
 
+HOST_LIBRARY = "Shared library that the host provides; it is not in the package."
+
 
 def content_uuid(document: Mapping[str, Any]) -> uuid.UUID:
     """Return an identifier of a document's content: the same content has the same one."""
@@ -41,13 +43,13 @@ def serialize(document: Mapping[str, Any]) -> bytes:
 
     `json.dumps(indent=1)` would take ten times as long.
     """
-    fields = (f"{json.dumps(name)}: {_value(value)}" for name, value in document.items())
+
+    def lines(value: Any) -> str:
+        rows = value if isinstance(value, list) else ()
+        return "[\n" + ",\n".join(map(_encode, rows)) + "\n]" if rows else _encode(value)
+
+    fields = (f"{json.dumps(name)}: {lines(value)}" for name, value in document.items())
     return ("{\n" + ",\n".join(fields) + "\n}\n").encode()
-
-
-def _value(value: Any) -> str:
-    rows = value if isinstance(value, list) else ()
-    return "[\n" + ",\n".join(map(_encode, rows)) + "\n]" if rows else _encode(value)
 
 
 def spdx_expression(text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from kubeparcel.packages.model import PackageEntry
 from kubeparcel.trust.document import (
+    HOST_LIBRARY,
     NOASSERTION,
     TOOL,
     TOOL_VERSION,
@@ -25,7 +26,6 @@ IDENTIFIER = "documentNamespace"
 
 _DOCUMENT = "SPDXRef-DOCUMENT"
 _RELATIONSHIPS = {Link.STATIC: "STATIC_LINK", Link.DYNAMIC: "DYNAMIC_LINK"}
-_HOST_LIBRARY = "Shared library that the host provides; it is not in the package."
 
 
 def package_document(subject: Subject) -> Document:
@@ -36,6 +36,7 @@ def package_document(subject: Subject) -> Document:
     components = {component.ref: component for row in linked.values() for component in row}
     package = _package(subject)
     patched = [component for component in components.values() if component.base]
+    unknown = [ref for ref, entry in files.items() if may_have_components(entry) and not is_complete(entry)]
     return _document(
         subject.file_name,
         utc(subject.contents.build_time),
@@ -49,9 +50,9 @@ def package_document(subject: Subject) -> Document:
         relationships=[
             _relationship(_DOCUMENT, "DESCRIBES", package["SPDXID"]),
             *(_relationship(package["SPDXID"], "CONTAINS", ref) for ref in files),
-            *(_relationship(ref, *_link(component)) for ref, row in linked.items() for component in row),
+            *(_relationship(ref, _RELATIONSHIPS[c.link], _component_id(c)) for ref, row in linked.items() for c in row),
             *(_relationship(_component_id(c), "DESCENDANT_OF", _component_id(c.ancestor)) for c in patched),
-            *(_relationship(ref, "STATIC_LINK", NOASSERTION) for ref, entry in files.items() if _is_unknown(entry)),
+            *(_relationship(ref, "STATIC_LINK", NOASSERTION) for ref in unknown),
         ],
         licenses=_other_licenses(subject.license),
     )
@@ -125,7 +126,7 @@ def _package(subject: Subject) -> Document:
     return {
         "SPDXID": _id("Package", subject.purl, contents.name),
         "name": contents.name,
-        "versionInfo": subject.version,
+        "versionInfo": subject.contents.full_version,
         "packageFileName": subject.file_name,
         **({"supplier": f"Organization: {subject.vendor}"} if subject.vendor else {}),
         "downloadLocation": NOASSERTION,
@@ -150,10 +151,11 @@ def _verification_code(files: Iterable[PackageEntry]) -> str:
 
 
 def _file(ref: str, entry: PackageEntry, license_: str) -> Document:
+    is_text = entry.data is not None and b"\0" not in entry.data
     return {
         "SPDXID": ref,
         "fileName": f".{entry.path}",
-        "fileTypes": ["BINARY" if entry.elf else "TEXT" if _is_text(entry) else "OTHER"],
+        "fileTypes": ["BINARY" if entry.elf else "TEXT" if is_text else "OTHER"],
         "checksums": [_checksum("SHA1", entry.sha1), _checksum("SHA256", entry.sha256)],
         "licenseConcluded": _license(license_),
         "copyrightText": NOASSERTION,
@@ -186,7 +188,7 @@ def _component(component: Component, annotations: Sequence[Document] = ()) -> Do
         "licenseConcluded": NOASSERTION,
         "licenseDeclared": NOASSERTION,
         "copyrightText": NOASSERTION,
-        **({"comment": _HOST_LIBRARY} if is_host_library else {}),
+        **({"comment": HOST_LIBRARY} if is_host_library else {}),
         **({"sourceInfo": f"replaces the module {component.replaced}"} if component.replaced else {}),
         **({"externalRefs": [_purl(component.purl)]} if component.purl else {}),
         "primaryPackagePurpose": "LIBRARY",
@@ -196,18 +198,6 @@ def _component(component: Component, annotations: Sequence[Document] = ()) -> Do
 
 def _component_id(component: Component) -> str:
     return _id("Library" if component.link is Link.DYNAMIC else "Module", component.ref, component.name)
-
-
-def _link(component: Component) -> tuple[str, str]:
-    return _RELATIONSHIPS[component.link], _component_id(component)
-
-
-def _is_unknown(entry: PackageEntry) -> bool:
-    return may_have_components(entry) and not is_complete(entry)
-
-
-def _is_text(entry: PackageEntry) -> bool:
-    return entry.data is not None and b"\0" not in entry.data
 
 
 def _license(text: str) -> str:

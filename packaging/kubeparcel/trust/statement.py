@@ -179,11 +179,6 @@ def resource_digest(text: str) -> dict[str, str]:
         return {"goModuleSum": value}
 
 
-def find_subject(statement: Statement, sha256: str) -> Resource | None:
-    """Return the subject with a digest."""
-    return next((subject for subject in statement.subjects if subject.digest["sha256"] == sha256), None)
-
-
 def names(resources: Sequence[Resource]) -> list[str]:
     """Return the names of resources, for messages."""
     return [resource.label for resource in resources]

@@ -30,11 +30,6 @@ class Subject:
     license: str = ""
 
     @property
-    def version(self) -> str:
-        """The whole version: epoch, version and revision."""
-        return self.contents.full_version
-
-    @property
     def purl(self) -> str:
         """The package URL. It names no distribution: the package is for all of them."""
         from packageurl import PackageURL
@@ -76,17 +71,19 @@ class Subject:
 
     def origins(self) -> list[tuple[str, str]]:
         """Return the URL and SHA-256 of each file that the binaries were downloaded as."""
-        origins: Any = read_record(self.contents).get("origins")
-        rows = [row for row in origins if isinstance(row, dict)] if isinstance(origins, list) else []
-        pairs = [(str(row.get("origin", "")), str(row.get("digest", ""))) for row in rows]
+        pairs = self._recorded_origins("origin", "digest")
         return [(url, digest.removeprefix("sha256:")) for url, digest in pairs if digest.startswith("sha256:")]
 
     def commits(self) -> list[str]:
         """Return the git commit that the binaries were compiled from, as a URI; none for other sources."""
+        pairs = self._recorded_origins("commit", "repository")
+        return [commit_uri(commit, repository) for commit, repository in pairs if commit]
+
+    def _recorded_origins(self, *names: str) -> list[tuple[str, ...]]:
+        """Return two fields of each origin in the package's record."""
         origins: Any = read_record(self.contents).get("origins")
         rows = [row for row in origins if isinstance(row, dict)] if isinstance(origins, list) else []
-        pairs = [(str(row.get("commit", "")), str(row.get("repository", ""))) for row in rows]
-        return [commit_uri(commit, repository) for commit, repository in pairs if commit]
+        return [tuple(str(row.get(name, "")) for name in names) for row in rows]
 
 
 def commit_uri(commit: str, repository: str) -> str:

@@ -81,8 +81,11 @@ def parse_control_archive(stream: PayloadStream) -> ControlArchive:
     limits.SCRIPTLET.check(sum(map(len, scripts.values())), "the scriptlets together")
     return ControlArchive(
         fields=fields,
-        scripts={name: _script(text) for name, text in scripts.items()},
-        conffiles=frozenset(map(_conffile, _lines(files.get("conffiles", b"")))),
+        scripts={name: Script(_interpreter(text), text) for name, text in scripts.items()},
+        # A line may begin with `remove-on-upgrade` (deb-conffiles(5)).
+        conffiles=frozenset(
+            line.removeprefix("remove-on-upgrade ").strip() for line in _lines(files.get("conffiles", b""))
+        ),
         md5sums=dict(map(_md5sum, _lines(files["md5sums"]))) if "md5sums" in files else None,
     )
 
@@ -101,14 +104,9 @@ def _lines(data: bytes) -> Iterator[str]:
             yield text
 
 
-def _script(text: str) -> Script:
+def _interpreter(text: str) -> str:
     first = text.split("\n", 1)[0]
-    return Script(first[2:].strip() if first.startswith("#!") else "", text)
-
-
-def _conffile(line: str) -> str:
-    """Return the path in a line, which may begin with `remove-on-upgrade` (deb-conffiles(5))."""
-    return line.removeprefix("remove-on-upgrade ").strip()
+    return first[2:].strip() if first.startswith("#!") else ""
 
 
 def _md5sum(line: str) -> tuple[str, str]:

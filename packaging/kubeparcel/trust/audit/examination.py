@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,19 +132,13 @@ def _extract(
         if not wanted:
             continue
         seen |= wanted
-        with _folder() as folder:
-            targets = {sha256: folder / sha256 for sha256 in wanted}
+        with tempfile.TemporaryDirectory(prefix="kp-") as folder:
+            targets = {sha256: Path(folder, sha256) for sha256 in wanted}
             read_package(package_file(package), _Extractor(targets))
             if source := read_patched_source(package):
                 for path in targets.values():
                     name_published_modules(path, source)
             yield from sorted(targets.items())
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="kp-") as folder:
-        yield Path(folder)
 
 
 def _findings(scans: Mapping[str, Scan], binaries: Mapping[str, _Binary]) -> list[Finding]:
