@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import cast
 
 from kubeparcel.doctor import apt_entries, apt_release, consistency, yum, yum_primary
-from kubeparcel.doctor.apt_release import SuiteContext
+from kubeparcel.doctor.apt_suite import SuiteContext
 from kubeparcel.doctor.discovery import Suite
 from kubeparcel.doctor.findings import Subject
 from kubeparcel.doctor.http_reader import link_names

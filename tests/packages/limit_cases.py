@@ -14,7 +14,7 @@ from unittest import mock
 from kubeparcel.bundle.unpack import unpack
 from kubeparcel.console import QuietLog
 from kubeparcel.doctor.apt_entries import read_entries
-from kubeparcel.doctor.apt_release import release_entries
+from kubeparcel.doctor.apt_suite import release_entries
 from kubeparcel.doctor.consistency import dependent_packages
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.reader import FolderReader, read_limited

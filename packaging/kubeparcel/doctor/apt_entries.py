@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from kubeparcel.doctor.apt_release import SuiteContext
+from kubeparcel.doctor.apt_suite import SuiteContext
 from kubeparcel.doctor.findings import CheckKind
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format

@@ -2,58 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+from collections.abc import Mapping
 
-from kubeparcel.doctor.discovery import Suite
-from kubeparcel.doctor.findings import NO_SIGNATURE, CheckKind, FileDigest, Subject
+from kubeparcel.doctor.apt_suite import SuiteContext, announces_by_hash, parse_date, release_entries
+from kubeparcel.doctor.findings import NO_SIGNATURE, CheckKind
 from kubeparcel.doctor.keys import TrustedKeys
-from kubeparcel.doctor.reader import RepositoryReader, read_limited
-from kubeparcel.doctor.selection import Selection
 from kubeparcel.doctor.signatures import check_signature, cleartext
 from kubeparcel.packages import limits
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.errors import LimitExceeded
 from kubeparcel.repository.model import DAY
-from kubeparcel.sanitize import is_number
 
-SUFFIXES = ("", ".xz", ".gz", ".bz2", ".zst", ".lz4", ".lzma")
-_ALGORITHMS = ("sha256", "sha512", "sha1", "md5sum")
-_TRUE = ("yes", "true", "with", "on", "enable", "1")
-_MAX_SHOWN = 100
 _CLOCK_SKEW = 60
 _EXPIRES_SOON = 7 * DAY
 _EXPIRED_HINT = "Publish again: apt rejects the suite until then."
-
-
-@dataclass(frozen=True)
-class SuiteContext:
-    """A suite under examination: where to read it, and where to record findings."""
-
-    reader: RepositoryReader
-    suite: Suite
-    subject: Subject
-    selection: Selection
-
-    def path(self, name: str) -> str:
-        """Return the path of a file that the Release lists."""
-        return f"{self.suite.folder}/{name}".lstrip("/")
-
-    def read(self, name: str) -> bytes | None:
-        """Return a small file in the suite's folder; None if it does not exist, empty with a finding if it is large."""
-        limit = limits.SIGNATURE if name.endswith(".gpg") else limits.RELEASE
-        try:
-            data = read_limited(self.reader, self.path(name), limit)
-        except LimitExceeded as error:
-            hint = f"apt rejects it. {error.hint}"
-            self.subject.add_finding(CheckKind.FIELDS, f"a {name} of usual size", str(error), self.path(name), hint)
-            return b""
-        if data is not None:
-            self.subject.entry_files[self.path(name)] = hashlib.sha256(data).hexdigest()
-        return data
 
 
 def check_release(context: SuiteContext, keys: TrustedKeys) -> Mapping[str, str] | None:
@@ -70,8 +32,7 @@ def check_fields(context: SuiteContext, fields: Mapping[str, str], now: float) -
     try:
         _check_fields(context, fields)
     except LimitExceeded as error:
-        found, path = str(error), context.path("Release")
-        context.subject.add_finding(CheckKind.FIELDS, "a Release of usual size", found, path, error.hint)
+        context.add_finding(CheckKind.FIELDS, "a Release of usual size", str(error), "Release", error.hint)
         return False
     _check_dates(context, fields, now)
     return True
@@ -86,11 +47,11 @@ def _check_signatures(context: SuiteContext, keys: TrustedKeys) -> str | None:
     if signed_text is None or plain_text is None:
         return plain_text if signed_text is None else signed_text
     if signed_text.strip() != plain_text.strip():
-        context.subject.add_finding(
+        context.add_finding(
             CheckKind.RELEASE_GPG,
             "the same text in InRelease and Release",
             "they differ",
-            context.path("Release"),
+            "Release",
             "Clients see different states. Publish again: a publish was interrupted, or a mirror "
             "copied files of two states.",
         )
@@ -99,70 +60,59 @@ def _check_signatures(context: SuiteContext, keys: TrustedKeys) -> str | None:
 
 def _check_inrelease(context: SuiteContext, keys: TrustedKeys) -> str | None:
     """Check InRelease and return its text."""
-    path = context.path("InRelease")
     data = context.read("InRelease")
     if data is None:
-        context.subject.add_finding(
+        context.add_finding(
             CheckKind.INRELEASE,
             "InRelease",
             "file not found",
-            path,
+            "InRelease",
             "apt asks for it first. Create it: gpg --clear-sign -o InRelease Release.",
         )
         return None
     text = cleartext(data)
     if text is None:
-        context.subject.add_finding(
+        context.add_finding(
             CheckKind.INRELEASE,
             "one clear-signed message",
             "not a clear-signed message, or text outside of it",
-            path,
+            "InRelease",
             "apt rejects the suite. Create it again: gpg --clear-sign -o InRelease Release.",
         )
     else:
-        check_signature(context.subject, CheckKind.INRELEASE, keys, data, None, path)
+        check_signature(context.subject, CheckKind.INRELEASE, keys, data, None, context.path("InRelease"))
     return text
 
 
 def _check_release_gpg(context: SuiteContext, keys: TrustedKeys, release: bytes | None) -> None:
     signature = context.read("Release.gpg")
-    path = context.path("Release.gpg")
     if release is not None and signature is not None:
+        path = context.path("Release.gpg")
         check_signature(context.subject, CheckKind.RELEASE_GPG, keys, signature, release, path)
         return
     missing = "Release" if release is None else "Release.gpg"
-    context.subject.add_finding(
+    context.add_finding(
         CheckKind.RELEASE_GPG,
         missing,
         "file not found",
-        context.path(missing),
+        missing,
         "Clients and mirrors that do not read InRelease reject the suite. Publish again, or run: "
         "gpg --armor --detach-sign -o Release.gpg Release.",
     )
 
 
 def _check_fields(context: SuiteContext, fields: Mapping[str, str]) -> None:
-    subject = context.subject
-    subject.mark_run(CheckKind.FIELDS)
-    flat = not context.suite.name
-    required = ["date"]
-    if not fields.get("sha512"):
-        required.append("sha256")
-    for name in required:
-        if not fields.get(name):
-            label = "SHA256" if name == "sha256" else name.capitalize()
-            subject.add_finding(
-                CheckKind.FIELDS,
-                f"field {label}",
-                "missing",
-                context.path("Release"),
-                "apt cannot use the suite, or only with warnings. Generate the Release again.",
-            )
-    if flat:
+    context.subject.mark_run(CheckKind.FIELDS)
+    hint = "apt cannot use the suite, or only with warnings. Generate the Release again."
+    if not fields.get("date"):
+        context.add_finding(CheckKind.FIELDS, "field Date", "missing", "Release", hint)
+    if not (fields.get("sha256") or fields.get("sha512")):
+        context.add_finding(CheckKind.FIELDS, "field SHA256", "missing", "Release", hint)
+    if not context.suite.name:  # a flat repository
         return
     for name in ("architectures", "components"):
         if not fields.get(name):
-            subject.add_remark(f"no {name.capitalize()} in the Release: apt asks for those of the client")
+            context.subject.add_remark(f"no {name.capitalize()} in the Release: apt asks for those of the client")
     _check_suite_name(context, fields)
     _check_listed_architectures(context, fields)
 
@@ -178,11 +128,11 @@ def _check_listed_architectures(context: SuiteContext, fields: Mapping[str, str]
         for arch in arches:
             index = f"{component.rpartition('/')[2]}/binary-{arch}/Packages"
             if not {index, f"{component}/binary-{arch}/Packages"} & listed and arch != "all":
-                context.subject.add_finding(
+                context.add_finding(
                     CheckKind.FIELDS,
                     f"{index} in the Release",
                     "not listed",
-                    context.path("Release"),
+                    "Release",
                     f"Clients of {arch} find no packages. Publish for {arch}, or remove it from Architectures.",
                 )
 
@@ -191,30 +141,25 @@ def _check_suite_name(context: SuiteContext, fields: Mapping[str, str]) -> None:
     names = {fields[name] for name in ("suite", "codename") if fields.get(name)}
     name = context.suite.name
     if names and name not in names and "/" not in name:
-        context.subject.add_finding(
+        context.add_finding(
             CheckKind.FIELDS,
             f"Suite or Codename {name}",
             " and ".join(sorted(names)),
-            context.path("Release"),
+            "Release",
             "apt warns of a conflicting distribution. Publish the suite under its own name.",
         )
 
 
 def _check_dates(context: SuiteContext, fields: Mapping[str, str], now: float) -> None:
-    subject, path = context.subject, context.path("Release")
+    subject = context.subject
     subject.mark_run(CheckKind.DATES)
     date, valid_until = (_date(context, fields, name) for name in ("date", "valid-until"))
     if date and date > now + _CLOCK_SKEW:
-        subject.add_finding(
-            CheckKind.DATES,
-            "a Date in the past",
-            fields["date"],
-            path,
-            "apt rejects the suite until then. Check the clock and publish again.",
-        )
+        hint = "apt rejects the suite until then. Check the clock and publish again."
+        context.add_finding(CheckKind.DATES, "a Date in the past", fields["date"], "Release", hint)
     if valid_until and valid_until < now:
         found = fields["valid-until"]
-        subject.add_finding(CheckKind.DATES, "a Valid-Until in the future", found, path, _EXPIRED_HINT)
+        context.add_finding(CheckKind.DATES, "a Valid-Until in the future", found, "Release", _EXPIRED_HINT)
     elif valid_until and valid_until < now + _EXPIRES_SOON:
         subject.add_remark(f"the Release expires on {fields['valid-until']}: publish again")
     if not fields.get("valid-until"):
@@ -228,45 +173,5 @@ def _date(context: SuiteContext, fields: Mapping[str, str], name: str) -> float 
         return parse_date(fields.get(name, ""))
     except ValueError as error:
         expected = f"a date in {name.title()}"
-        context.subject.add_finding(CheckKind.DATES, expected, str(error), context.path("Release"), _EXPIRED_HINT)
+        context.add_finding(CheckKind.DATES, expected, str(error), "Release", _EXPIRED_HINT)
         return None
-
-
-def parse_date(text: str) -> float | None:
-    """Return a date of a Release in Unix time; None for an empty one. Raises ValueError."""
-    if not text:
-        return None
-    try:
-        date = parsedate_to_datetime(text.replace("UTC", "+0000"))
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, TypeError, OverflowError):
-        raise ValueError(text[:_MAX_SHOWN]) from None
-
-
-def read_fields(context: SuiteContext) -> Mapping[str, str]:
-    """Return the fields of InRelease, or else of Release; nothing is verified."""
-    text = cleartext(context.read("InRelease") or b"")
-    return deb_metadata.parse_fields(text or (context.read("Release") or b"").decode("utf-8", "replace"))
-
-
-def announces_by_hash(fields: Mapping[str, str]) -> bool:
-    """Return whether a Release has Acquire-By-Hash, in any of apt's words for yes (StringToBool)."""
-    return fields.get("acquire-by-hash", "").lower() in _TRUE
-
-
-def release_entries(fields: Mapping[str, str]) -> dict[str, FileDigest]:
-    """Return the sizes and digests that a Release lists, by the names of the indexes. Raises LimitExceeded."""
-    sizes: dict[str, int] = {}
-    digests: dict[str, dict[str, str]] = {}
-    for algorithm in _ALGORITHMS:
-        for name, digest, size in _parse_entries(fields.get(algorithm, "")):
-            sizes.setdefault(name, size)
-            digests.setdefault(name, {})[algorithm.removesuffix("sum")] = digest.lower()
-    limits.RELEASE_FILES.check(len(sizes), "the Release")
-    return {name: FileDigest(sizes[name], digests[name]) for name in sizes}
-
-
-def _parse_entries(text: str) -> Iterator[tuple[str, str, int]]:
-    for columns in map(str.split, text.splitlines()):
-        if len(columns) == 3 and is_number(columns[1]):
-            yield columns[2], columns[0], int(columns[1])

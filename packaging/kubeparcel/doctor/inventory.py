@@ -9,7 +9,7 @@ from itertools import chain
 
 from kubeparcel.console import Log
 from kubeparcel.doctor import apt, yum
-from kubeparcel.doctor.apt_release import SuiteContext, parse_date, read_fields
+from kubeparcel.doctor.apt_suite import SuiteContext, parse_date, read_fields
 from kubeparcel.doctor.discovery import Discovery, Suite, discover, nothing_found
 from kubeparcel.doctor.findings import Subject
 from kubeparcel.doctor.locations import open_reader

@@ -13,7 +13,8 @@ from pathlib import Path
 from kubeparcel.console import Log
 from kubeparcel.doctor import apt, locations, yum
 from kubeparcel.doctor.apt_entries import locate_files
-from kubeparcel.doctor.apt_release import SuiteContext, check_release
+from kubeparcel.doctor.apt_release import check_release
+from kubeparcel.doctor.apt_suite import SuiteContext
 from kubeparcel.doctor.discovery import Discovery, discover
 from kubeparcel.doctor.findings import CheckKind, Subject
 from kubeparcel.doctor.keys import TrustedKeys, load_trusted_keys
