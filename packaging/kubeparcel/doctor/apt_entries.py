@@ -95,7 +95,8 @@ def locate_files(context: SuiteContext, packages: Iterable[Package]) -> dict[Pac
     first = min(packages, default=None)
     if first and not context.suite.name:
         whole = f"{context.reader.location.rstrip('/')}/{base}".strip("/").split("/")
-        choices = [(folder, "") for folder in _and_parents(base)]
+        folders = base.split("/") if base else []
+        choices = [("/".join(folders[:count]), "") for count in range(len(folders), -1, -1)]
         choices += [(base, "/".join([*whole[n:], ""])) for n in range(len(whole))]
         usable = (c for c in choices if first.path.startswith(c[1]) and context.reader.read(_join(*c, first.path), 1))
         base, prefix = next(usable, (base, ""))
@@ -103,11 +104,6 @@ def locate_files(context: SuiteContext, packages: Iterable[Package]) -> dict[Pac
             folder = prefix or posixpath.relpath(f"/{context.suite.base}", f"/{base}") + "/"
             context.subject.add_remark(f"paths are relative to a folder above: clients need deb URL {folder}")
     return {package: _join(base, prefix, package.path) for package in packages}
-
-
-def _and_parents(folder: str) -> list[str]:
-    parts = folder.split("/") if folder else []
-    return ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
 
 
 def _join(base: str, prefix: str, path: str) -> str:

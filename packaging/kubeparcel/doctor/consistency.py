@@ -142,15 +142,7 @@ def orphans_not_run(reason: str) -> Subject:
 
 def _outermost(folders: set[str]) -> list[str]:
     """Return the folders that are not inside another one."""
-    return [
-        folder
-        for folder in sorted(folders)
-        if not any(other != folder and _is_within(folder, other) for other in folders)
-    ]
-
-
-def _is_within(folder: str, other: str) -> bool:
-    return not other or folder.startswith(f"{other}/")
+    return [f for f in sorted(folders) if not any(f != o and (not o or f.startswith(f"{o}/")) for o in folders)]
 
 
 def check_formats(

@@ -54,14 +54,16 @@ class Discovery:
     yum_folders: tuple[str, ...]
     state: State | None = None
 
+    def __bool__(self) -> bool:
+        """Return whether there is any repository."""
+        return bool(self.suites or self.yum_folders)
+
     def subject_name(self, repository: Suite | str) -> str:
         """Return the name for reports; it contains the folder if several have the same label."""
         if isinstance(repository, Suite):
-            labels = [suite.label for suite in self.suites]
-            unique = labels.count(repository.label) == 1
+            unique = [suite.label for suite in self.suites].count(repository.label) == 1
             return f"apt {repository.label if unique else repository.folder}".strip()
-        labels = [yum_label(folder) for folder in self.yum_folders]
-        unique = labels.count(yum_label(repository)) == 1
+        unique = [*map(yum_label, self.yum_folders)].count(yum_label(repository)) == 1
         return f"yum {yum_label(repository) if unique else repository}".strip()
 
 
@@ -108,24 +110,15 @@ def _walk(reader: RepositoryReader) -> tuple[list[Suite], list[str]]:
         folder = pending.popleft()
         names = reader.list_folder(folder) or ()
         if _RELEASE_FILES & set(names):
-            suites.append(_suite(folder))
+            base, dists, name = f"/{folder}".rpartition("/dists/")
+            suites.append(Suite(base.strip("/"), name) if dists else Suite(folder, ""))
             continue
-        if "repodata/" in names and _is_yum_repository(reader, folder):
+        if "repodata/" in names and "repomd.xml" in (reader.list_folder(f"{folder}/repodata".lstrip("/")) or ()):
             yum_folders.append(folder)
         if folder.count("/") < _MAX_DEPTH:
             inner = (name for name in names if name.endswith("/") and name not in _SKIPPED)
             pending += [f"{folder}/{name}".strip("/") for name in inner if not name.startswith(".")]
     return sorted(suites, key=lambda suite: (suite.base, suite.name)), sorted(yum_folders)
-
-
-def _suite(folder: str) -> Suite:
-    base, dists, name = f"/{folder}".rpartition("/dists/")
-    return Suite(base.strip("/"), name) if dists else Suite(folder, "")
-
-
-def _is_yum_repository(reader: RepositoryReader, folder: str) -> bool:
-    names = reader.list_folder(f"{folder}/repodata".lstrip("/"))
-    return "repomd.xml" in (names or ())
 
 
 def _probe_suites(reader: RepositoryReader, names: Sequence[str]) -> Iterator[Suite]:

@@ -75,13 +75,18 @@ def examine_reader(
     """Examine an open repository: only these suites, if any are given."""
     started = time.monotonic()
     discovery = discover(reader, suites)
-    if not discovery.suites and not discovery.yum_folders:
+    if not discovery:
         raise nothing_found(reader, request.location, suites)
     now = time.time() if request.now is None else request.now
     with load_trusted_keys(reader, discovery, request.key, now, request.horizon_days) as keys:
         subjects = _check_repositories(reader, discovery, keys, request, log)
         keys.check_keys()
-        attested = _check_attestations(reader, discovery, keys, subjects, request, suites, log)
+        attested = []
+        if is_promised(reader, discovery.state):
+            known = {path: package.sha256 for subject in subjects for package, path in subject.locations.items()}
+            whole = not (request.quick or suites or request.selection)
+            public_keys = certificate_keys(keys.certificates)
+            attested.append(check_attestations(reader, public_keys, known, log, whole=whole).subject)
     count = len(discovery.suites)
     yum_subjects = subjects[count : count + len(discovery.yum_folders)]
     if suites or request.selection:
@@ -119,21 +124,3 @@ def _check_repositories(
         else:
             subject.mark_not_run(UNREADABLE_INDEX, CheckKind.CLOSURE, CheckKind.COMPANIONS)
     return [*both, *consistency.check_formats(discovery, apt_subjects, yum_subjects)]
-
-
-def _check_attestations(
-    reader: RepositoryReader,
-    discovery: Discovery,
-    keys: TrustedKeys,
-    subjects: Sequence[Subject],
-    request: ExaminationRequest,
-    suites: Sequence[str],
-    log: Log,
-) -> list[Subject]:
-    """Return the subject of the repository's statement, if it has or promises one."""
-    if not is_promised(reader, discovery.state):
-        return []
-    known = {path: package.sha256 for subject in subjects for package, path in subject.locations.items()}
-    whole = not (request.quick or suites or request.selection)
-    public_keys = certificate_keys(keys.certificates)
-    return [check_attestations(reader, public_keys, known, log, whole=whole).subject]

@@ -90,17 +90,13 @@ class HttpReader:
                     self.forbidden_urls.append(redact_url(url))
                 if response.status_code in _ABSENT:
                     return None
-                return self._use(use, iter_body(response, redact_url(url), self._session.policy))
+                try:
+                    return use(iter_body(response, redact_url(url), self._session.policy))
+                except TransientError as error:
+                    hint = "Clients see the same. Check the server, or run the command again."
+                    raise TransientError(DownloadError(str(error.error.message), hint)) from None
 
         return retry(self._session.policy, self._cancel_token, attempt)
-
-    @staticmethod
-    def _use(use: Callable[[Iterator[bytes]], T], blocks: Iterator[bytes]) -> T:
-        try:
-            return use(blocks)
-        except TransientError as error:
-            hint = "Clients see the same. Check the server, or run the command again."
-            raise TransientError(DownloadError(str(error.error.message), hint)) from None
 
     def list_folder(self, folder: str) -> Sequence[str] | None:
         """Return the names that the server's HTML page of a folder links to."""

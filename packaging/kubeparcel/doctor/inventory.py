@@ -97,7 +97,7 @@ def read_inventory(location: str, suites: Sequence[str], log: Log, follow: Seque
     if state is not None:
         return _from_state(reader, state, names, now)
     discovery = discover(reader, names)
-    if not discovery.suites and not discovery.yum_folders:
+    if not discovery:
         raise nothing_found(reader, location, names)
     return _from_indexes(reader, discovery, now, log)
 

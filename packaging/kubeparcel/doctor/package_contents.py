@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from kubeparcel.doctor.findings import CheckKind, Fault, FileDigest, Hasher
+from kubeparcel.doctor.findings import CheckKind, Fault, FileDigest, Hasher, Subject
 from kubeparcel.model import Format
 from kubeparcel.packages import limits
 from kubeparcel.packages.deb import deb_metadata
@@ -29,6 +29,18 @@ class FileCheck:
     package: Package
     path: str
     digests: Mapping[str, str]
+
+    @property
+    def located_package(self) -> Package:
+        """The package, at the path of its file in the repository."""
+        return self.package._replace(path=self.path)
+
+
+def file_checks(subject: Subject) -> Iterator[FileCheck]:
+    """Yield the file of each package, with what its index lists."""
+    for package in subject.packages:
+        digests = subject.digests.get(package) or {"sha256": package.sha256}
+        yield FileCheck(package, subject.locations[package], digests)
 
 
 @dataclass(frozen=True)

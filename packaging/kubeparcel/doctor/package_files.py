@@ -11,7 +11,14 @@ from kubeparcel.doctor import locations
 from kubeparcel.doctor.findings import NO_KEY, UNREADABLE_INDEX, CheckKind, Fault, FileDigest, Subject, differences
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.keys import TrustedKeys
-from kubeparcel.doctor.package_contents import BROKEN_HINT, FileCheck, PackageBytes, contents_faults, read_bytes
+from kubeparcel.doctor.package_contents import (
+    BROKEN_HINT,
+    FileCheck,
+    PackageBytes,
+    contents_faults,
+    file_checks,
+    read_bytes,
+)
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.signatures import SIGN_RPM_HINT, rpm_signature_faults
 from kubeparcel.errors import ExternalError
@@ -47,7 +54,7 @@ class FileResult:
 
 def check_package_files(reader: RepositoryReader, subjects: Sequence[Subject], keys: TrustedKeys, log: Log) -> None:
     """Check the package files of all subjects."""
-    checks = [_file_checks(subject) for subject in subjects]
+    checks = [sorted(file_checks(subject), key=lambda check: check.package) for subject in subjects]
     distinct = {(c.path, c.package): c for listed in checks for c in listed}
     results = _check_all(reader, tuple(distinct.values()), keys, log)
     by_file = dict(zip(distinct, results, strict=True))
@@ -60,13 +67,6 @@ def mark_not_run(subject: Subject, reason: str) -> None:
     subject.mark_not_run(reason, CheckKind.FILES, CheckKind.INSIDE)
     if any(package.format is Format.RPM for package in subject.packages):
         subject.mark_not_run(reason, CheckKind.RPM_SIGNATURE)
-
-
-def _file_checks(subject: Subject) -> list[FileCheck]:
-    return [
-        FileCheck(package, subject.locations[package], subject.digests.get(package) or {"sha256": package.sha256})
-        for package in sorted(subject.packages)
-    ]
 
 
 def _check_all(reader: RepositoryReader, checks: Sequence[FileCheck], keys: TrustedKeys, log: Log) -> list[FileResult]:

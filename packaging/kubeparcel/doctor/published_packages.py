@@ -19,7 +19,7 @@ from kubeparcel.doctor.discovery import Discovery, discover
 from kubeparcel.doctor.findings import CheckKind, Subject
 from kubeparcel.doctor.keys import TrustedKeys, load_trusted_keys
 from kubeparcel.doctor.locations import first_permitted, list_mirrors, open_location
-from kubeparcel.doctor.package_contents import FileCheck
+from kubeparcel.doctor.package_contents import FileCheck, file_checks
 from kubeparcel.doctor.package_files import check_file
 from kubeparcel.doctor.reader import FolderReader, RepositoryReader
 from kubeparcel.doctor.selection import Selection
@@ -68,7 +68,8 @@ def open_published(
         for subject in examined.subjects:
             _require_valid(subject, keys, reader, log, key_required=bool(key))
         with tempfile.TemporaryDirectory(prefix="kp-") as folder:
-            files = {package: file for subject in examined.subjects for package, file in listed_files(subject)}
+            checks = (check for subject in examined.subjects for check in file_checks(subject))
+            files = {check.located_package: check for check in checks}
             fetcher = _Fetcher(reader, keys, Path(folder), files)
             yield PackageSource(reader.location, frozenset(files), fetcher.fetch)
 
@@ -82,10 +83,10 @@ def examine_indexes(
     Of a mirrorlist or metalink, the first permitted mirror is read.
     """
     discovery = discover(reader, suites)
-    if not (discovery.suites or discovery.yum_folders) and (mirrors := list_mirrors(reader)):
+    if not discovery and (mirrors := list_mirrors(reader)):
         reader = open_location(first_permitted(reader, mirrors), reader.follow)
         discovery = discover(reader, suites)
-    if not (discovery.suites or discovery.yum_folders):
+    if not discovery:
         yield None
         return
     with load_trusted_keys(reader, discovery, key, time.time(), 0) as keys:
@@ -140,14 +141,6 @@ def describe_finding(name: str, finding: Finding) -> str:
     """Return a finding as one sentence."""
     location = f" ({finding.location})" if finding.location else ""
     return printable(f"{name}: expected {finding.expected}, found {finding.found}{location}.")
-
-
-def listed_files(subject: Subject) -> Iterator[tuple[Package, FileCheck]]:
-    """Yield each package, at the path of its file in the repository, with what its index lists."""
-    for package in subject.packages:
-        digests = subject.digests.get(package) or {"sha256": package.sha256}
-        location = subject.locations[package]
-        yield package._replace(path=location), FileCheck(package, location, digests)
 
 
 @dataclass(frozen=True)

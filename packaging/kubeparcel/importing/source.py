@@ -11,14 +11,8 @@ from kubeparcel.doctor.discovery import nothing_found
 from kubeparcel.doctor.findings import CheckKind, Subject
 from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.locations import open_reader
-from kubeparcel.doctor.package_contents import FileCheck
-from kubeparcel.doctor.published_packages import (
-    ABSENT,
-    ExaminedIndexes,
-    describe_finding,
-    examine_indexes,
-    listed_files,
-)
+from kubeparcel.doctor.package_contents import FileCheck, file_checks
+from kubeparcel.doctor.published_packages import ABSENT, ExaminedIndexes, describe_finding, examine_indexes
 from kubeparcel.doctor.reader import FolderReader, RepositoryReader
 from kubeparcel.errors import CheckFailed, UsageError
 from kubeparcel.packages.architectures import common_name
@@ -122,8 +116,9 @@ def _verify(examined: ExaminedIndexes, query: SourceQuery, log: Log) -> Source:
     problems = []
     for subject in examined.subjects:
         origin = _origin(subject, examined, query, log)
-        for package, check in listed_files(subject):
+        for check in file_checks(subject):
             listed = {name: digest for name, digest in check.digests.items() if name == "sha256"} or check.digests
+            package = check.located_package
             checks.setdefault(package, FileCheck(check.package, check.path, listed))
             origins.setdefault(package, origin)
         problems += [describe_finding(subject.name, finding) for finding in subject.findings.get(CheckKind.ENTRIES, ())]
