@@ -172,6 +172,16 @@ class ComponentSpec(StrictModel):
         """Return who signs the files of a version; None if upstream does not sign them."""
         return next((row for row in self.signatures if row.versions.contains(version)), None)
 
+    def version_in(self, url: str, name: str, arch: Arch) -> Version | None:
+        """Return the version of an upstream file for an architecture, by its URL; None for another URL."""
+        for location in self.upstream:
+            pattern = re.escape(location.url)
+            pattern = pattern.replace(r"\{version\}", r"(?P<version>[^/]+)", 1).replace(r"\{version\}", "(?P=version)")
+            pattern = pattern.replace(r"\{arch\}", re.escape(arch)).replace(r"\{name\}", re.escape(name))
+            if match := re.fullmatch(pattern, url):
+                return Version.parse(match["version"])
+        return None
+
     @property
     def has_archives(self) -> bool:
         """Whether upstream publishes an archive with all binaries."""

@@ -16,7 +16,7 @@ from kubeparcel.model import Version
 from kubeparcel.sources.checksums import DIGITS
 from kubeparcel.sources.fetch import expected_sha256, file_checksum
 from kubeparcel.sources.local_mirror import LocalMirror
-from kubeparcel.sources.signatures import BUNDLE
+from kubeparcel.sources.signature_bundle import BUNDLE
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store, atomic_write, sha256_of, translate_os_errors
 from kubeparcel.threads import CancelToken, parallel_map

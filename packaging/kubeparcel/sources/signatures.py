@@ -5,17 +5,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kubeparcel.console import Log
-from kubeparcel.errors import DownloadError, ExternalError, SignatureError
+from kubeparcel.errors import SignatureError
 from kubeparcel.lock_models import Artifact, InputPolicy, Signature
 from kubeparcel.model import Version
 from kubeparcel.sources import signature_verifier
 from kubeparcel.sources.fetch import expected_sha256
-from kubeparcel.sources.signature_bundle import HINT, build_bundle, log_query, oldest_entry, parse_bundle
+from kubeparcel.sources.signature_bundle import BUNDLE, HINT, BundleReader
 from kubeparcel.sources.signature_verifier import (
     ANOTHER_FILE,
     INSTALL_HINT,
@@ -31,15 +30,8 @@ from kubeparcel.threads import CancelToken, parallel_map
 if TYPE_CHECKING:
     from kubeparcel.config.component_models import ComponentSpec, SignatureSpec
 
-BUNDLE = ".sigstore.json"
-"""The suffix of a bundle, next to the file that it signs."""
-
 _RECORDS = "signature"
 """The kind of the store's records of verified signatures."""
-
-
-class _Unverified(Exception):
-    """The reason why a signature could not be verified, although nothing is wrong with it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +42,6 @@ class Signatures:
     transport: Transport
     policy: InputPolicy
     workers: int = 4
-    _unavailable: dict[str, str] = dataclasses.field(default_factory=dict, init=False)
-    """The problems of transparency logs that could not be queried, by their URLs."""
 
     def sign(
         self, component: str, version: Version, artifacts: Sequence[Artifact], store: Store
@@ -65,7 +55,10 @@ class Signatures:
             self._require_unsigned(spec, version)
             return tuple(artifacts), ()
         outcomes = self._verify(artifacts, store)
-        signed = [dataclasses.replace(a, signature=_signature(outcome)) for a, outcome in outcomes.items()]
+        signed = [
+            dataclasses.replace(a, signature=outcome if isinstance(outcome, Signature) else None)
+            for a, outcome in outcomes.items()
+        ]
         reasons = [outcome for outcome in outcomes.values() if isinstance(outcome, str)]
         if not reasons:
             return tuple(signed), ()
@@ -104,10 +97,10 @@ class Signatures:
         record = store.get_record(_RECORDS, self._key(artifact, spec))
         if isinstance(record, dict) and store.has(str(record.get("bundle"))):
             return store.get(record["bundle"], f"the signature of {artifact.label}").read_text("utf-8")
-        try:
-            return json.dumps(self._read(artifact, spec, CancelToken()), sort_keys=True)
-        except _Unverified as reason:
-            raise SignatureError(f"{artifact.label}: {reason}") from None
+        bundle = self._reader.read(artifact, spec.log, CancelToken())
+        if isinstance(bundle, str):
+            raise SignatureError(f"{artifact.label}: {bundle}")
+        return json.dumps(bundle, sort_keys=True)
 
     def _require_unsigned(self, spec: ComponentSpec, version: Version) -> None:
         """Raise SignatureError for a version that is not signed, although others are, if signatures are required."""
@@ -129,7 +122,7 @@ class Signatures:
     def _spec(self, artifact: Artifact) -> SignatureSpec | None:
         """Return who signs a file; None if upstream does not."""
         spec = self.components[artifact.component]
-        version = _version_in(artifact, spec) if spec.signatures else None
+        version = spec.version_in(artifact.origin, artifact.name, artifact.arch) if spec.signatures else None
         return spec.signature_of(version) if version else None
 
     def _verify(self, artifacts: Sequence[Artifact], store: Store) -> dict[Artifact, Signature | str]:
@@ -143,7 +136,7 @@ class Signatures:
         if unknown and not signature_verifier.is_installed():
             outcomes.update(dict.fromkeys(unknown, f"the library sigstore is not installed.\n{INSTALL_HINT}"))
         else:
-            bundles = parallel_map(lambda a, token: self._try_read(a, specs[a], token), unknown, self.workers)
+            bundles = parallel_map(lambda a, token: self._reader.read(a, specs[a].log, token), unknown, self.workers)
             for artifact, bundle in zip(unknown, bundles, strict=True):
                 outcomes[artifact] = (
                     bundle if isinstance(bundle, str) else self._verify_one(artifact, specs[artifact], bundle, store)
@@ -166,6 +159,10 @@ class Signatures:
         return verified
 
     @functools.cached_property
+    def _reader(self) -> BundleReader:
+        return BundleReader(self.transport)
+
+    @functools.cached_property
     def _verifier(self) -> SignatureVerifier:
         return SignatureVerifier(self.policy.trust_root)
 
@@ -177,72 +174,12 @@ class Signatures:
     def _key(self, artifact: Artifact, spec: SignatureSpec) -> str:
         return json.dumps([artifact.digest, spec.identity, spec.issuer, self._root])
 
-    def _try_read(self, artifact: Artifact, spec: SignatureSpec, token: CancelToken) -> dict[str, Any] | str:
-        """Return the bundle of a file, or the reason why it is unavailable."""
-        try:
-            return self._read(artifact, spec, token)
-        except _Unverified as reason:
-            return str(reason)
-
-    def _read(self, artifact: Artifact, spec: SignatureSpec, token: CancelToken) -> dict[str, Any]:
-        """Return the bundle next to a file, or one of its `.sig`, `.cert` and log entry; raise _Unverified."""
-        location = self.transport.location(artifact.origin + BUNDLE)
-        problems: list[str] = []
-        read = functools.partial(self._read_optional, token=token, problems=problems)
-        text = read(artifact.origin + BUNDLE)
-        if text is not None:
-            return parse_bundle(text, location)
-        signature, certificate = (read(artifact.origin + end) for end in (".sig", ".cert"))
-        if signature is None or certificate is None:
-            problems.append(f"{location} does not exist.\nIf it is a mirror, fill it again: inv mirror")
-            raise _Unverified(problems[0])
-        answer = self._ask_log(spec.log, log_query(signature, certificate, expected_sha256(artifact)), token)
-        if answer is None:
-            raise _Unverified(
-                f"{location} does not exist, and {self.transport.location(spec.log)} is no transparency log.\n"
-                "If it is a mirror, fill it again: inv mirror"
-            )
-        entry = oldest_entry(answer, self.transport.location(spec.log))
-        if entry is None:
-            raise SignatureError(
-                f"{artifact.label}: the signature is not in the transparency log {self.transport.location(spec.log)}.",
-                HINT,
-            )
-        return build_bundle(signature, certificate, entry, self.transport.location(artifact.origin + ".sig"))
-
-    def _read_optional(self, address: str, token: CancelToken, problems: list[str]) -> str | None:
-        """Return the text of a file; None if it does not exist or, as `problems` then says, cannot be read.
-
-        Buckets answer 403 for a missing file if listing is not allowed.
-        """
-        try:
-            return self.transport.read(address, token)
-        except DownloadError as error:
-            problems.append(f"{error.message}\n{error.hint}")
-            return None
-
-    def _ask_log(self, log: str, question: Mapping[str, Any], token: CancelToken) -> bytes | None:
-        """Return the answer of a transparency log; raise _Unverified if it cannot be queried.
-
-        It is not asked again then: where a firewall drops connections, each attempt takes a minute.
-        """
-        if log not in self._unavailable:
-            try:
-                return self.transport.ask(f"{log}/api/v1/log/entries/retrieve", question, token)
-            except ExternalError as error:
-                self._unavailable[log] = f"{error.message}\n{error.hint}"
-        raise _Unverified(f"the transparency log cannot be queried: {self._unavailable[log]}")
-
 
 def _rejection_hint(reason: str, artifact: Artifact) -> str:
     """Return a line with the harmless cause that a rejected signature may have."""
     if reason in (UNKNOWN_AUTHORITY, UNKNOWN_LOG):
         return "\nIf Sigstore has new keys: pip install --upgrade sigstore, or --trust-root FILE with the current ones."
     return f"\nIf upstream replaced the file: inv resolve --refresh {artifact.name}" if reason == ANOTHER_FILE else ""
-
-
-def _signature(outcome: Signature | str) -> Signature | None:
-    return outcome if isinstance(outcome, Signature) else None
 
 
 def _recorded(store: Store, key: str) -> Signature | None:
@@ -252,14 +189,3 @@ def _recorded(store: Store, key: str) -> Signature | None:
         return Signature(str(record["identity"]), str(record["issuer"]), int(record["log_index"]), int(record["time"]))
     except (TypeError, KeyError, ValueError):
         return None
-
-
-def _version_in(artifact: Artifact, spec: ComponentSpec) -> Version | None:
-    """Return the version of a file, by its URL; None for a URL that is not upstream's."""
-    for location in spec.upstream:
-        pattern = re.escape(location.binary or location.archive)
-        pattern = pattern.replace(r"\{version\}", r"(?P<version>[^/]+)", 1).replace(r"\{version\}", "(?P=version)")
-        pattern = pattern.replace(r"\{arch\}", re.escape(artifact.arch)).replace(r"\{name\}", re.escape(artifact.name))
-        if match := re.fullmatch(pattern, artifact.origin):
-            return Version.parse(match["version"])
-    return None
