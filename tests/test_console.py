@@ -8,6 +8,7 @@ import pytest
 
 from kubeparcel import console
 from kubeparcel.console import LiveLog, PlainLog, QuietLog, duration, quantity
+from kubeparcel.tables import format_table
 
 
 class Terminal(io.StringIO):
@@ -129,7 +130,7 @@ def test_quiet_wins_over_a_terminal(monkeypatch):
 
 
 def test_table_is_folded_to_80_columns_between_words():
-    text = console.format_table(
+    text = format_table(
         ["Name", "Reason", "Size"],
         [["first", "a reason of many words " * 5, "17.9 MB"], ["second", "short", "1 kB"]],
         right=(2,),
@@ -143,13 +144,13 @@ def test_table_is_folded_to_80_columns_between_words():
 
 def test_table_with_one_long_word_is_not_folded():
     path = "/a/" + "long-" * 30
-    assert path in console.format_table(["Path"], [[path]])
+    assert path in format_table(["Path"], [[path]])
 
 
 def test_table_uses_the_width_of_the_terminal(monkeypatch):
     monkeypatch.setattr("sys.stdout", Terminal())
     monkeypatch.setenv("COLUMNS", "200")
-    assert len(console.format_table(["Reason"], [["word " * 30]]).splitlines()) == 2
+    assert len(format_table(["Reason"], [["word " * 30]]).splitlines()) == 2
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from kubeparcel import paths
-from kubeparcel.console import format_table
+from kubeparcel.tables import format_table
 from tests.bench import download, fleet, hosts, packages, publishing
 from tests.bench.figures import Figure
 from tests.bench.packages import Ground

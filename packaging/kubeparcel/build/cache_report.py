@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from kubeparcel.build.cache import Cache
-from kubeparcel.console import format_table, quantity
+from kubeparcel.console import quantity
+from kubeparcel.tables import format_table
 
 IMAGES = "container images"
 

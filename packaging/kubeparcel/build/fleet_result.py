@@ -9,8 +9,9 @@ from typing import Any
 
 from kubeparcel.build.lock.releases import LockedRelease
 from kubeparcel.build.result import BuildResult
-from kubeparcel.console import duration, format_table, quantity
+from kubeparcel.console import duration, quantity
 from kubeparcel.errors import ConfigurationError, KubeparcelError
+from kubeparcel.tables import format_table
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from kubeparcel.build.lock.releases import lock_releases
 from kubeparcel.build.release_build import ReleasePlan, fetch_units
 from kubeparcel.config.releases import Releases
 from kubeparcel.config.setting_layers import ENV_PREFIX
-from kubeparcel.console import Log, duration, format_table, quantity
+from kubeparcel.console import Log, duration, quantity
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.store import Store
+from kubeparcel.tables import format_table
 from kubeparcel.user_cache import open_store
 
 MATRICES = ("github", "gitlab", "json")

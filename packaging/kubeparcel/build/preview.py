@@ -21,13 +21,14 @@ from kubeparcel.build.release_output import display_output
 from kubeparcel.build.shared_cache import open_remote_cache
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.releases import Releases
-from kubeparcel.console import Log, format_table, quantity
+from kubeparcel.console import Log, quantity
 from kubeparcel.errors import ExternalError
 from kubeparcel.lock_models import Artifact, Lock
 from kubeparcel.paths import cache_dir
 from kubeparcel.shared_store import SharedStore
 from kubeparcel.sources.selection import create_source
 from kubeparcel.store import Store
+from kubeparcel.tables import format_table
 from kubeparcel.threads import parallel_map
 
 if TYPE_CHECKING:

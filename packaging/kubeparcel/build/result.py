@@ -11,9 +11,10 @@ from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.build.lock import document as lock_document
 from kubeparcel.build.lock import lockfile
 from kubeparcel.build.lock.components import source_of
-from kubeparcel.console import duration, format_table, quantity
+from kubeparcel.console import duration, quantity
 from kubeparcel.lock_models import Binaries, Lock
 from kubeparcel.store import Store
+from kubeparcel.tables import format_table
 from kubeparcel.trust.sbom_files import FOLDER
 
 if TYPE_CHECKING:

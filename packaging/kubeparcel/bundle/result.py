@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kubeparcel.bundle.model import Manifest
-from kubeparcel.console import duration, format_table, quantity
+from kubeparcel.console import duration, quantity
 from kubeparcel.paths import display_path
+from kubeparcel.tables import format_table
 
 
 class Part(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kubeparcel.cli.options import DAYS, Option
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
-from kubeparcel.console import format_table
+from kubeparcel.tables import format_table
 from kubeparcel.times import utc_date
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from kubeparcel.console import format_table
 from kubeparcel.doctor.inventory import Expiry, Inventory, ListedSuite
 from kubeparcel.packages.architectures import common_name
 from kubeparcel.packages.versions import deb_version_key, version_key
 from kubeparcel.repository.model import Package
 from kubeparcel.sanitize import one_line
+from kubeparcel.tables import format_table
 
 
 class _Version(NamedTuple):

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import fill
 
-from kubeparcel.console import format_table, quantity
+from kubeparcel.console import quantity
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts.base_images import ImageSpec
 from kubeparcel.hosts.catalog import Host, Purpose, load_hosts
@@ -19,6 +19,7 @@ from kubeparcel.hosts.engine import Engine, EngineUnavailable
 from kubeparcel.hosts.engine_cli import select_engine
 from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.model import Format
+from kubeparcel.tables import format_table
 
 REGISTRY_TIMEOUT = 5.0
 """Seconds to wait for a connection to a registry."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeparcel.config import catalog
-from kubeparcel.console import Log, format_table, quantity
+from kubeparcel.console import Log, quantity
 from kubeparcel.errors import UsageError
 from kubeparcel.files import atomic_write, sha256_of
 from kubeparcel.hosts import selection
@@ -20,6 +20,7 @@ from kubeparcel.images.node_image import NodeImage, write_node_archive
 from kubeparcel.model import Arch, Format
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.paths import display_path
+from kubeparcel.tables import format_table
 from kubeparcel.user_cache import open_store
 
 RECORDS = "node-images"

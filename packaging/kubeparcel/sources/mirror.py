@@ -178,7 +178,7 @@ def _write_markers(version: Version, upstream: Upstream, target: LocalMirror) ->
     names = [name for kind in kinds for name in (kind, f"{kind}-{version.series}")]
     new = []
     for name in names:
-        url = upstream.marker_url(name)
+        url = upstream.markers.url(name)
         text = target.read(url, CancelToken())
         if text is None or Version.parse(text) < version:
             new.append(_write_text(url, f"v{version}", 0, target))

@@ -13,20 +13,18 @@ from kubeparcel.errors import ArchiveError, ConfigurationError, DownloadError, U
 from kubeparcel.lock_models import STATED, Artifact, Binaries, Component, InputPolicy
 from kubeparcel.model import Arch, Version
 from kubeparcel.paths import cache_dir
-from kubeparcel.sources.checksums import DIGITS, NOT_UPSTREAM_HINT, Checksum, lists_only_others, published_digest
+from kubeparcel.sources.checksums import DIGITS, Checksum, lists_only_others, published_digest
 from kubeparcel.sources.fetch import expected_sha256, fetch_by_checksum, fetch_to_store
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.sources.signatures import Signatures
 from kubeparcel.sources.transport_factory import create_transport
+from kubeparcel.sources.upstream_versions import VersionMarkers
 from kubeparcel.store import Store
 from kubeparcel.threads import CancelToken, parallel_map
 
 if TYPE_CHECKING:
     from kubeparcel.config.component_models import ComponentSpec
-
-OLDEST_MINOR = 11
-"""The first minor of Kubernetes 1 whose dependencies the catalog has."""
 
 
 class Upstream:
@@ -59,60 +57,29 @@ class Upstream:
 
     def probe(self) -> None:
         """Raise Unreachable unless a marker file can be read within a few seconds."""
-        self.transport.probe(self.marker_url("stable"))
+        self.transport.probe(self.markers.url("stable"))
 
-    def marker_url(self, name: str) -> str:
-        """Return the URL of `stable.txt`, `stable-1.36.txt` …: each contains one version."""
+    @functools.cached_property
+    def markers(self) -> VersionMarkers:
+        """The files that name the newest versions."""
         releases = self.components["kubernetes"].upstream[0].binary.partition("/v{version}/")[0]
-        return f"{releases}/{name}.txt"
-
-    def read_marker(self, name: str, token: CancelToken) -> Version | None:
-        """Return the version in a marker file; None if the file does not exist."""
-        text = self.transport.read(self.marker_url(name), token)
-        if text is None:
-            return None
-        try:
-            return Version.parse(text)
-        except UnknownVersion:
-            location = self.transport.location(self.marker_url(name))
-            raise DownloadError(f"{location} contains {text[:40]!r}, not a version.", NOT_UPSTREAM_HINT) from None
+        return VersionMarkers(releases, self.transport, self.label)
 
     def resolve_kubernetes(self, requested: str) -> Version:
         requested = requested.strip().removeprefix("v")
         if requested in {"stable", "latest"}:
-            version = self.read_marker(requested, CancelToken())
+            version = self.markers.read(requested, CancelToken())
         elif re.fullmatch(r"\d+\.\d+", requested):
-            version = self.read_marker(f"stable-{requested}", CancelToken())
+            version = self.markers.read(f"stable-{requested}", CancelToken())
         else:
             exact = Version.parse(requested)
             version = exact if self.is_published("kubernetes", exact) else None
         if version is None:
-            raise self._unknown_kubernetes(requested)
+            raise self.markers.unknown_version(requested)
         return version
 
-    def _unknown_kubernetes(self, requested: str) -> UnknownVersion:
-        """Return the error for an unpublished version, naming published ones."""
-        series = ".".join(requested.split(".")[:2])
-        markers = [f"stable-{series}", f"latest-{series}", "stable"]
-        stable, latest, newest = parallel_map(self.read_marker, markers)
-        for name, version in zip(markers, (stable, latest, newest), strict=True):
-            if requested == str(version):
-                return UnknownVersion(
-                    f"{self.label} has no files of Kubernetes {requested}, although "
-                    f"{self.transport.location(self.marker_url(name))} names it.",
-                    "Copy the files of this release as well. inv mirror copies everything that a build needs.",
-                )
-        published = []
-        if stable:
-            published.append(f"the newest {series} is {stable}")
-        elif latest:
-            published.append(f"{series} has only {latest}")
-        if newest:
-            published.append(f"the newest release is {newest}")
-        details = f": {', '.join(published)}" if published else ""
-        return UnknownVersion(
-            f"{self.label} has no Kubernetes {requested}{details}.", "List all versions: inv versions"
-        )
+    def list_versions(self) -> Sequence[Version]:
+        return self.markers.list_versions()
 
     def is_published(self, component: str, version: Version) -> bool:
         # A mirror may have a release for some architectures only.
@@ -121,16 +88,6 @@ class Upstream:
             return True
         self._require_no_files(artifacts)
         return False
-
-    def list_versions(self) -> Sequence[Version]:
-        newest, latest = parallel_map(self.read_marker, ["stable", "latest"])
-        if newest is None:
-            location = self.transport.location(self.marker_url("stable"))
-            raise DownloadError(f"{location} does not exist.")
-        minors = range(newest.minor, OLDEST_MINOR - 1, -1)
-        markers = [f"stable-{newest.major}.{minor}" for minor in minors]
-        stable = [version for version in parallel_map(self.read_marker, markers, 8) if version]
-        return (latest, *stable) if latest and latest.prerelease and latest > newest else tuple(stable)
 
     def artifacts(self, component: str, version: Version, arch: Arch) -> list[Artifact]:
         """Return the files of a release, with digests only of the user; raise UnknownVersion for one too old."""

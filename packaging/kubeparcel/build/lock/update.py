@@ -16,10 +16,11 @@ from kubeparcel.build.lock.releases import LockedRelease, announce, merge_locks,
 from kubeparcel.build.lock.resolver import request_of, resolve_again
 from kubeparcel.config.releases import Releases
 from kubeparcel.config.settings import Settings
-from kubeparcel.console import Log, WithoutRepetitions, format_table
+from kubeparcel.console import Log, WithoutRepetitions
 from kubeparcel.errors import ConfigurationError, KubeparcelError
 from kubeparcel.lock_models import Lock
 from kubeparcel.sources.selection import create_source, warn_of_unused_settings
+from kubeparcel.tables import format_table
 
 
 @dataclass(frozen=True)

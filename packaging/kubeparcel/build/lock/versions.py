@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from kubeparcel.build.lock.component_versions import KUBERNETES, requested_versions
 from kubeparcel.config import catalog as catalogs
-from kubeparcel.console import Log, format_table
+from kubeparcel.console import Log
 from kubeparcel.errors import UnknownVersion
 from kubeparcel.model import Version
 from kubeparcel.sources.selection import select_source
+from kubeparcel.tables import format_table
 from kubeparcel.threads import parallel_map
 
 if TYPE_CHECKING:
