@@ -11,8 +11,8 @@ from click.core import ParameterSource
 
 from kubeparcel import cli
 from kubeparcel.cli.environment import ENVIRONMENT
+from kubeparcel.cli.parameters import ValueType
 from kubeparcel.cli.program import Program
-from kubeparcel.cli.task import ValueType
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts.catalog import load_hosts
 

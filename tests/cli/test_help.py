@@ -13,8 +13,8 @@ import pytest
 
 from kubeparcel import __version__, cli
 from kubeparcel.cli.options import OPTIONS
+from kubeparcel.cli.parameters import option_name
 from kubeparcel.cli.program import GROUPS
-from kubeparcel.cli.task import option_name
 from kubeparcel.config.settings import Settings
 from kubeparcel.hosts.engine_cli import ENGINES
 from kubeparcel.model import Arch, Format

@@ -12,6 +12,7 @@ from kubeparcel.cli import (
     bundle,
     configure,
     diff,
+    examine,
     image,
     import_,
     keys,
@@ -28,7 +29,7 @@ TASKS: tuple[CommandTask, ...] = (
     *(image.image, build.cache, build.clean),
     *(verify.verify, attest.attest, show.show, diff.diff, audit.audit, verify.hosts),
     *(repository.publish, import_.import_, repository.remove, repository.retain, repository.rollback),
-    *(repository.copy, repository.ls, repository.doctor, bundle.bundle),
+    *(repository.copy, examine.ls, examine.doctor, bundle.bundle),
     keys.key,
 )
 """All tasks, in the order of help."""

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kubeparcel import console, journal
-from kubeparcel.cli.options import SOURCES, Option, PackageOptions, ReleaseOptions
+from kubeparcel.cli.option_groups import PackageOptions, ReleaseOptions
+from kubeparcel.cli.options import SOURCES, Option
 from kubeparcel.cli.output import confirm, print_result
 from kubeparcel.cli.task import task
 from kubeparcel.errors import KubeparcelError, UsageError

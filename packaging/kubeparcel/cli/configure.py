@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kubeparcel.cli.options import OPTIONS, Option, PackageOptions, ReleaseOptions
+from kubeparcel.cli.option_groups import PackageOptions, ReleaseOptions
+from kubeparcel.cli.options import OPTIONS, Option
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 from kubeparcel.errors import UsageError

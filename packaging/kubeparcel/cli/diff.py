@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubeparcel import console
-from kubeparcel.cli.options import Option, absolute_location, split_list
+from kubeparcel.cli.option_groups import absolute_location, split_list
+from kubeparcel.cli.options import Option
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from kubeparcel import console, journal
-from kubeparcel.cli.options import Option, split_list
+from kubeparcel.cli.option_groups import split_list
+from kubeparcel.cli.options import Option
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kubeparcel import console
-from kubeparcel.cli.options import ChangeOptions, Option, absolute_location, split_list
+from kubeparcel.cli.option_groups import ChangeOptions, absolute_location, split_list
+from kubeparcel.cli.options import Option
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.repository import UNCHANGED, IdentityOptions, remembered_options
 from kubeparcel.cli.task import task

@@ -17,7 +17,8 @@ from invoke.exceptions import Exit
 from invoke.tasks import Task
 
 from kubeparcel.cli.output import exit_code
-from kubeparcel.cli.task import CommandTask, option_name
+from kubeparcel.cli.parameters import option_name
+from kubeparcel.cli.task import CommandTask
 
 
 def invoke_collection(tasks: Iterable[CommandTask]) -> Collection:

@@ -12,7 +12,8 @@ import click
 from kubeparcel import __version__, journal
 from kubeparcel.cli.options import Option
 from kubeparcel.cli.output import exit_code, prepare_streams, print_result
-from kubeparcel.cli.task import COMMON_PARAMETERS, CommandTask, click_parameter, usage_errors
+from kubeparcel.cli.parameters import click_parameter
+from kubeparcel.cli.task import COMMON_PARAMETERS, CommandTask, usage_errors
 from kubeparcel.interrupts import handle_interrupts
 from kubeparcel.process import kill_all_processes
 from kubeparcel.program_name import COMPLETION_VARIABLE, program_name

@@ -6,7 +6,8 @@ import shlex
 from pathlib import Path
 
 from kubeparcel import console, journal
-from kubeparcel.cli.options import Option, split_list
+from kubeparcel.cli.option_groups import split_list
+from kubeparcel.cli.options import Option
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 from kubeparcel.errors import UsageError
