@@ -6,19 +6,17 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from kubeparcel.cli import (
-    attest,
-    audit,
     build,
     bundle,
     configure,
-    diff,
+    contents,
     examine,
     image,
     import_,
     keys,
     program,
     repository,
-    show,
+    trust,
     verify,
 )
 from kubeparcel.cli.task import CommandTask
@@ -27,7 +25,7 @@ TASKS: tuple[CommandTask, ...] = (
     *(configure.init, configure.config),
     *(build.versions, build.resolve, build.fetch, build.build, build.plan, build.mirror),
     *(image.image, build.cache, build.clean),
-    *(verify.verify, attest.attest, show.show, diff.diff, audit.audit, verify.hosts),
+    *(verify.verify, trust.attest, contents.show, contents.diff, trust.audit, verify.hosts),
     *(repository.publish, import_.import_, repository.remove, repository.retain, repository.rollback),
     *(repository.copy, examine.ls, examine.doctor, bundle.bundle),
     keys.key,
