@@ -62,6 +62,11 @@ class Artifact:
         return self.digest.startswith("h1:")
 
     @property
+    def module_version(self) -> Version:
+        """The version of a Go module."""
+        return Version.parse(self.origin.rpartition("@v")[2])
+
+    @property
     def label(self) -> str:
         """The name for messages, such as `kubelet amd64`."""
         return f"{self.name} {self.arch}"
@@ -99,7 +104,6 @@ class Patch:
 
     @property
     def name(self) -> str:
-        """The name of the file."""
         return self.location.rpartition("/")[2]
 
     @property
@@ -129,7 +133,6 @@ class BuildVariant:
 
     @property
     def is_set(self) -> bool:
-        """Whether anything differs from the default."""
         return self != BuildVariant()
 
     def version_suffix(self, *, patched: bool) -> str:
@@ -222,7 +225,6 @@ class Lock:
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
-        """The artifacts of all components."""
         return tuple(a for c in self.components for a in c.artifacts)
 
 

@@ -101,7 +101,6 @@ class Version(semver.Version):
         return Version(self.major, self.minor, self.patch, self.prerelease, suffix or None)
 
     def next_patch(self) -> Version:
-        """Return the next patch release."""
         return Version(self.major, self.minor, self.patch + 1)
 
     @property

@@ -35,14 +35,12 @@ class CancelToken:
         self._interrupts: dict[object, Callable[[], None]] = {}
 
     def cancel(self) -> None:
-        """Cancel all work with this token."""
         self._event.set()
         with self._guard:
             for interrupt in self._interrupts.values():
                 interrupt()
 
     def raise_if_cancelled(self) -> None:
-        """Raise Cancelled after a cancellation."""
         self.wait(0)
 
     def wait(self, seconds: float) -> None:

@@ -72,7 +72,6 @@ class Program(click.Group):
         return {group: group_tasks for group, group_tasks in members.items() if group_tasks}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all tasks, in the order of help."""
         return list(self.tasks)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -90,12 +89,10 @@ class Program(click.Group):
             return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the tasks, then the program's options."""
         self.format_commands(ctx, formatter)
         click.Command.format_options(self, ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the tasks in groups."""
         width = max(map(len, self.tasks))
         for group, tasks in self.grouped().items():
             with formatter.section(group):

@@ -132,7 +132,6 @@ class CommandTask(click.Command):
                 yield click_parameter(name, kind, default, options[option_name(name)])
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return the task's parameters and those of every task."""
         return [*self.params, *COMMON_PARAMETERS]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -147,11 +146,9 @@ class CommandTask(click.Command):
         return extra
 
     def invoke(self, ctx: click.Context) -> int:
-        """Run the task with the parsed options."""
         return self.run(ctx.params)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples."""
         with formatter.section("Examples"):
             for command, meaning in self.examples:
                 formatter.write(f"  {program_name()} {command}\n")

@@ -35,7 +35,6 @@ class Conditional(StrictModel):
     layouts: tuple[Layout, ...] = Field((), description="only in these layouts; all if empty")
 
     def applies_to(self, version: Version, format_: Format, layout: str) -> bool:
-        """Return whether the row applies to a package."""
         selected = format_ in self.formats and (not self.layouts or layout in self.layouts)
         return selected and self.kubernetes.contains(version)
 
@@ -147,7 +146,6 @@ class RelationSpec(Conditional):
 
     @property
     def name(self) -> str:
-        """The name of the other package."""
         return self.text.partition(" (")[0]
 
     def __str__(self) -> str:

@@ -45,13 +45,11 @@ class VersionRange(StrictModel):
     until: str = ""
 
     def contains(self, version: Version) -> bool:
-        """Return whether the range contains a version."""
         final = version.finalize_version()
         low = not self.since or final >= Version.parse(self.since)
         return low and (not self.until or final < Version.parse(self.until))
 
     def overlaps(self, other: VersionRange) -> bool:
-        """Return whether the ranges have a version in common."""
         return _before(self.since, other.until) and _before(other.since, self.until)
 
     @model_serializer
@@ -152,7 +150,6 @@ class Pattern:
     expected: str
 
     def check(self, text: str) -> str:
-        """Return the text, or raise ValueError."""
         if not re.fullmatch(self.pattern, text):
             raise ValueError(f"invalid value {text!r}: expected {self.expected}")
         if re.search(r"[\ud800-\udfff]", text):  # as Python represents other bytes of variables and arguments

@@ -32,7 +32,6 @@ class KubernetesPackages:
 
     @property
     def names(self) -> frozenset[str]:
-        """Return the names of all packages."""
         return self.core | self.companions
 
 

@@ -29,7 +29,6 @@ class Releases:
 
     @property
     def selected(self) -> tuple[Settings, ...]:
-        """The settings of the selected releases."""
         return tuple(self.settings[number] for number in self.numbers)
 
 

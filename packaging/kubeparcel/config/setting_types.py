@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from kubeparcel.config.field_types import Pattern, StrictModel, exact_version
+from kubeparcel.config.field_types import CONTROL, Pattern, StrictModel, exact_version
 from kubeparcel.model import Arch, Format
 
 
@@ -66,10 +67,23 @@ def kubernetes_requests(text: str) -> str:
     return ",".join(requests)
 
 
-NumberAsText = BeforeValidator(lambda v: str(v) if type(v) is int else v, json_schema_input_type=str | int)
+QuotedVersion = BeforeValidator(_quoted)
+KubernetesRequests = Annotated[str, QuotedVersion, AfterValidator(kubernetes_requests)]
+Revision = Annotated[
+    str,
+    Pattern(r"[0-9A-Za-z][0-9A-Za-z.+~]*", "a value like 1 or 2.el9"),
+    BeforeValidator(lambda v: str(v) if type(v) is int else v, json_schema_input_type=str | int),
+]
 """A whole number needs no quotes."""
 
-QuotedVersion = BeforeValidator(_quoted)
+Maintainer = Annotated[
+    str,
+    Pattern(rf"[^<>{CONTROL}]+ <[^<>\s{CONTROL}]+@[^<>\s{CONTROL}]+>", "an address like Jane Doe <jane@example.org>"),
+]
+Words = Annotated[tuple[str, ...], BeforeValidator(split_words, json_schema_input_type=str | tuple[str, ...])]
+ReleaseRows = Annotated[
+    tuple[Mapping[str, Any], ...], WithJsonSchema({"type": "array", "items": {"type": "object"}, "minItems": 1})
+]
 LOCAL_WORKERS = "dask:local:"
 Workers = Annotated[
     str,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError
 
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.catalog import Catalog, merge_package
@@ -33,13 +33,15 @@ from kubeparcel.config.setting_types import (
     Arches,
     Formats,
     GoSettings,
-    NumberAsText,
+    KubernetesRequests,
+    Maintainer,
     QuotedVersion,
+    ReleaseRows,
+    Revision,
+    Words,
     Workers,
     as_mapping,
     as_versions,
-    kubernetes_requests,
-    split_words,
 )
 from kubeparcel.config.tree_settings import TREE, SourceName, TreeFolder, check_trees, tree_folders
 from kubeparcel.config.yaml_file import YamlFile
@@ -48,15 +50,12 @@ from kubeparcel.model import Arch, Format
 from kubeparcel.paths import user_path
 
 FILE_NAME = "kubeparcel.yaml"
-ReleaseRows = Annotated[
-    tuple[Mapping[str, Any], ...], WithJsonSchema({"type": "array", "items": {"type": "object"}, "minItems": 1})
-]
 
 
 class Settings(StrictModel):
     """All settings, with their defaults. Paths are as the user wrote them."""
 
-    kubernetes: Annotated[str, QuotedVersion, AfterValidator(kubernetes_requests)] = "stable"
+    kubernetes: KubernetesRequests = "stable"
     cri_tools: Annotated[ExactVersion, QuotedVersion] = ""
     cni: Annotated[ExactVersion, QuotedVersion] = ""
     arch: Arches = (Arch.AMD64,)
@@ -70,18 +69,13 @@ class Settings(StrictModel):
     workers: Workers = ""
     workers_tls: str = ""
     layout: Layout = "etc"
-    revision: Annotated[str, Pattern(r"[0-9A-Za-z][0-9A-Za-z.+~]*", "a value like 1 or 2.el9"), NumberAsText] = "1"
+    revision: Revision = "1"
     compression: Literal["fast", "balanced", "small"] = "balanced"
     out: str = "dist"
     sbom: bool = Field(
         True, description="write SBOMs of the packages and the release, as CycloneDX and SPDX, into the output folder"
     )
-    maintainer: Annotated[
-        str,
-        Pattern(
-            rf"[^<>{CONTROL}]+ <[^<>\s{CONTROL}]+@[^<>\s{CONTROL}]+>", "an address like Jane Doe <jane@example.org>"
-        ),
-    ] = Field("kubeparcel <noreply@kubeparcel.invalid>", description="maintainer of the packages")
+    maintainer: Maintainer = Field("kubeparcel <noreply@kubeparcel.invalid>", description="maintainer of the packages")
     vendor: Annotated[str, Pattern(f"[^{CONTROL}]+", "one line of text")] = Field(
         "kubeparcel", description="vendor of the packages"
     )
@@ -110,7 +104,7 @@ class Settings(StrictModel):
         "any",
         description="findings that fail an audit: any, imported (package in a binary), called (function in it), none",
     )
-    vex: Annotated[tuple[str, ...], BeforeValidator(split_words, json_schema_input_type=str | tuple[str, ...])] = Field(
+    vex: Words = Field(
         (), description="files with OpenVEX statements: vulnerabilities that do not matter for these packages"
     )
     packages: Annotated[
@@ -171,7 +165,6 @@ class Settings(StrictModel):
         return InputPolicy(self.require_signatures, self.accept_sha1, trust_root)
 
     def catalog(self) -> Catalog:
-        """Return kubeparcel's catalog with these components."""
         return catalogs.load().with_components(self.components)
 
     def built_components(self) -> tuple[str, ...]:

@@ -45,7 +45,6 @@ class ExaminationRequest:
 
     @property
     def selection(self) -> Selection:
-        """Return the architectures and components to examine."""
         return Selection.of(self.arches, self.components)
 
 

@@ -151,7 +151,6 @@ class Hasher:
         self._size = 0
 
     def update(self, block: bytes) -> None:
-        """Add a block."""
         self._size += len(block)
         for hash_ in self._hashes.values():
             hash_.update(block)

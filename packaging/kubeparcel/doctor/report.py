@@ -34,7 +34,6 @@ class DoctorReport:
 
     @property
     def exit_code(self) -> int:
-        """Return 0 if no check failed, otherwise 1."""
         return self.report.exit_code
 
     @property

@@ -18,7 +18,8 @@ from kubeparcel.errors import ExternalError
 from kubeparcel.model import Arch, Version
 from kubeparcel.sources import go_toolchain
 from kubeparcel.sources.go_checksums import module_check
-from kubeparcel.sources.go_modules import OUTSIDE_MODULES, UNCHECKED_REMARK, GoModules
+from kubeparcel.sources.go_modules import UNCHECKED_REMARK, GoModules
+from kubeparcel.sources.go_toolchain import OUTSIDE_MODULES
 from kubeparcel.store import Store
 
 COMPONENT = "control-plane"

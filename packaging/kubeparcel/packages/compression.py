@@ -44,7 +44,6 @@ class _DecompressedFile:
         self._packed = b""
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill the buffer with the next plain bytes, and return their number; 0 at the end."""
         while True:
             if self._decompressor.eof and not self._next_stream():
                 return 0

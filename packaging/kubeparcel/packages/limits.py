@@ -32,12 +32,10 @@ class Limit:
 
     @property
     def maximum(self) -> int:
-        """The largest accepted value."""
         return _adjusted.get(self.name, self.default)
 
     @property
     def variable(self) -> str:
-        """The environment variable that changes the limit."""
         return PREFIX + self.name.upper().replace("-", "_")
 
     def check(self, value: int, subject: str) -> None:

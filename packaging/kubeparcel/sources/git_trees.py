@@ -81,7 +81,6 @@ class GitTrees(GoModules):
         return [self._tree_recipe(artifact)] if artifact.commit else super()._recipes(artifact)
 
     def _tree_recipe(self, artifact: Artifact) -> str:
-        """Return all inputs that decide the bytes, as JSON."""
         spec = self.components[artifact.component]
         toolchain = self.pinned_toolchain or self.toolchain
         inputs = [artifact.origin, artifact.commit, artifact.digest, artifact.arch, toolchain]
@@ -126,7 +125,7 @@ def _go_of_tree(go: Go, root: Path) -> Go:
 
 def _variables(spec: ComponentSpec, artifact: Artifact, released: int) -> dict[str, str]:
     """Return the variables to set at link time, with the commit and the state of the tree as upstream's builds."""
-    version = Version.parse(artifact.origin.rpartition("@v")[2])
+    version = artifact.module_version
     state = "dirty" if version.is_dirty else "clean"
     stamps = {name: value.format(commit=artifact.commit, state=state) for name, value in spec.go.tree_stamps.items()}
     return {**link_variables(spec, version, iso_time(released)), **stamps}

@@ -29,7 +29,7 @@ from kubeparcel.sources.compilation import (
 )
 from kubeparcel.sources.compiled_module import check_module, link_variables, main_packages, output_names, write_module
 from kubeparcel.sources.go_checksums import GOLANG_DATABASE, ModuleCheck, module_check, require_check
-from kubeparcel.sources.go_toolchain import Go
+from kubeparcel.sources.go_toolchain import OUTSIDE_MODULES, Go
 from kubeparcel.sources.patched_modules import (
     PATCHED,
     PatchedFiles,
@@ -48,9 +48,6 @@ RECIPE = 1
 """Increment it when the same module should result in other bytes."""
 
 UNCHECKED_REMARK = "The sums of Go modules are not checked against a checksum database"
-
-OUTSIDE_MODULES = Path("/")
-"""A folder without go.mod, where module queries depend on nothing else."""
 
 
 class GoModules:
@@ -205,7 +202,7 @@ class GoModules:
         return json.dumps([RECIPE, *inputs, go, spec.binaries, environment, *other_database, *changes, *debug])
 
     def _patches(self, artifact: Artifact) -> tuple[Patch, ...]:
-        return applicable_patches(self.variant, artifact.component, _module_version(artifact))
+        return applicable_patches(self.variant, artifact.component, artifact.module_version)
 
     def _compile(self, artifact: Artifact, store: Store, log: Log) -> dict[str, str]:
         spec = self.components[artifact.component]
@@ -218,10 +215,10 @@ class GoModules:
         source = Path(info["Dir"])
         check = self._module_check(spec, source)
         require_check(artifact, check)
-        version = _module_version(artifact)
+        version = artifact.module_version
         with store.scratch() as folder:
             files = self._patched_files(artifact, store)
-            patched = write_modules(files, self._repository(artifact), folder / PATCHED)
+            patched = write_modules(files, Repository.published(spec.go, version, self.go), folder / PATCHED)
             source = patched.get(spec.go.module, source)
             packages = main_packages(spec, source)
             write_module(folder, spec, version, source)
@@ -240,24 +237,9 @@ class GoModules:
     ) -> PatchedFiles:
         """Return the files that the patches change."""
         patches = [(p, store.get(p.sha256, p.name).read_bytes()) for p in self._patches(artifact)]
-        release = f"{self.components[artifact.component].title} {_module_version(artifact)}"
-        return patched_files(patches, release, self._repository(artifact), remark) if patches else {}
-
-    def _repository(self, artifact: Artifact) -> Repository:
-        go = self.components[artifact.component].go
-        versions = {go.module: f"v{_module_version(artifact)}"}
-        siblings = go.siblings.format(version=_module_version(artifact))
-
-        @functools.cache
-        def folder(module: str) -> Path:
-            query = f"{module}@{versions.get(module, siblings)}"
-            return Path(self.go.module(query, OUTSIDE_MODULES, download=True)["Dir"])
-
-        return Repository(go, folder)
-
-
-def _module_version(artifact: Artifact) -> Version:
-    return Version.parse(artifact.origin.rpartition("@v")[2])
+        spec, version = self.components[artifact.component], artifact.module_version
+        repository = Repository.published(spec.go, version, self.go)
+        return patched_files(patches, f"{spec.title} {version}", repository, remark) if patches else {}
 
 
 def _release_time(info: Mapping[str, str]) -> str:

@@ -26,7 +26,9 @@ from kubeparcel.store import Store, translate_os_errors
 WHEEL = "go-wheel"
 """The kind of the record of the installed wheel."""
 
-# All variables that could change the bytes, with Go's defaults.
+OUTSIDE_MODULES = Path("/")
+"""A folder without go.mod, where module queries depend on nothing else."""
+
 FIPS_MODULE = "v1.0.0"
 """The version of Go's FIPS 140-3 module that is linked: https://go.dev/doc/security/fips140."""
 
@@ -46,6 +48,7 @@ FIXED_ENVIRONMENT: Mapping[str, str] = {
     "GOARM64": "v8.0",
     "GOPPC64": "power8",
 }
+"""All variables that could change the bytes, with Go's defaults."""
 
 USER_SETTINGS = (
     *("GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB", "GOINSECURE", "GOVCS", "GOAUTH"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import posixpath
 import re
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubeparcel.lock_models import Patch
+from kubeparcel.model import Version
+from kubeparcel.sources.go_toolchain import OUTSIDE_MODULES, Go
 from kubeparcel.sources.patch_application import ParsedPatch, apply
 from kubeparcel.sources.patches import PatchError, parse
 from kubeparcel.store import translate_os_errors
@@ -37,6 +40,18 @@ class Repository:
 
     go: GoSpec
     module_folder: Callable[[str], Path]
+
+    @classmethod
+    def published(cls, spec: GoSpec, version: Version, go: Go) -> Repository:
+        """Return the repository of a version of a module; its modules are downloaded when they are needed."""
+        siblings = spec.siblings.format(version=version)
+
+        @functools.cache
+        def folder(module: str) -> Path:
+            query = f"{module}@{f'v{version}' if module == spec.module else siblings}"
+            return Path(go.module(query, OUTSIDE_MODULES, download=True)["Dir"])
+
+        return cls(spec, folder)
 
     def locate(self, path: str, patch: str) -> tuple[str, str]:
         """Return the module of a file, and the file's path in it; raise PatchError if none has it."""

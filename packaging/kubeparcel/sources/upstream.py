@@ -102,7 +102,6 @@ class Upstream:
         ]
 
     def checksum_url(self, artifact: Artifact, kind: str = "sha256") -> str:
-        """Return the URL of a file's checksum file."""
         folder, _, file = artifact.origin.rpartition("/")
         name = self.components[artifact.component].checksums if kind == "sha256" else f"{{file}}.{kind}"
         return f"{folder}/{name.format(file=file)}"

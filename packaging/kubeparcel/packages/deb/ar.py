@@ -22,7 +22,6 @@ class ArMember(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The offset after its last byte."""
         return self.start + self.size
 
 

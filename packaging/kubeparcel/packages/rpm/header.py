@@ -39,11 +39,9 @@ class Header(NamedTuple):
     store: bytes
 
     def has(self, tag: int) -> bool:
-        """Return whether the tag is present."""
         return tag in self.entries
 
     def texts(self, tag: int) -> tuple[str, ...]:
-        """Return the strings of a tag."""
         entry = self.entries.get(tag)
         if entry is None:
             return ()
@@ -74,7 +72,6 @@ class Header(NamedTuple):
         return str(self.store[offset:end], "utf-8", "replace")
 
     def numbers(self, tag: int) -> tuple[int, ...]:
-        """Return the integers of a tag."""
         entry = self.entries.get(tag)
         if entry is None:
             return ()
@@ -97,7 +94,6 @@ class Header(NamedTuple):
         return None
 
     def binary(self, tag: int) -> bytes:
-        """Return the bytes of a tag."""
         entry = self.entries.get(tag)
         if entry is None:
             return b""

@@ -82,7 +82,6 @@ class Session(requests.Session):
         return iter(())
 
     def prepare(self, url: str) -> requests.PreparedRequest:
-        """Return a GET request."""
         return self.prepare_request(requests.Request("GET", url))
 
     def name_host(self, url: str) -> None:

@@ -40,7 +40,6 @@ class Functions:
 
     @classmethod
     def of(cls, binary: Path) -> Functions:
-        """Return the functions of a file."""
         names = go_functions(binary)
         if names is None:
             return cls(None)
@@ -87,7 +86,6 @@ class Match:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """Return the key by which matches are sorted."""
         return self.module, self.vulnerability, self.level
 
 

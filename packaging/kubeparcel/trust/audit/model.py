@@ -127,7 +127,6 @@ class Audit:
     remarks: Sequence[str] = ()
 
     def failing(self, fail_on: FailOn) -> tuple[Finding, ...]:
-        """Return the findings with which the audit fails."""
         return tuple(f for f in self.findings if f.counted and f.level in _LEVELS[fail_on])
 
     def exit_code(self, fail_on: FailOn) -> int:
