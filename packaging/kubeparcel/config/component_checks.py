@@ -35,14 +35,17 @@ def check_components(
             raise ConfigurationError(f"{place}: {'.'.join(['components', name, *map(str, key)])}: {text}", hint)
 
 
-def check_compiled(key: str, components: Collection[str], catalog: Catalog, file: YamlFile) -> None:
-    """Raise ConfigurationError for `patches` or `trees` of components that are only downloaded."""
+def check_compiled(
+    key: str, components: Collection[str], built: Collection[str], catalog: Catalog, file: YamlFile
+) -> None:
+    """Raise ConfigurationError for `patches` or `trees` of components that are not built, or only downloaded."""
     for name in components:
+        if name not in built:
+            hint = f"Components of the packages: {', '.join(built)}."
+            raise file.error((key, name), f"{name} is not built.", hint)
         if not catalog.components[name].go.module:
-            place = f"{file.locate((key, name))}: {key}.{name}"
-            raise ConfigurationError(
-                f"{place}: {name} is downloaded, not compiled.", f"Add go.module to components.{name}."
-            )
+            hint = f"Add go.module to components.{name}."
+            raise file.error((key, name), f"{name} is downloaded, not compiled.", hint)
 
 
 def check_versions(file: YamlFile) -> None:

@@ -43,15 +43,11 @@ def check_packages(
                 "docs/how-to/customize-packages.md has an example.",
             )
         if spec.component and spec.component not in catalog.components:
-            raise ConfigurationError(
-                f"{file.locate(('packages', name, 'component'))}: packages.{name}.component: "
-                f"unknown component {spec.component!r}.",
-                f"Components: {', '.join(catalog.components)}.",
-            )
+            problem, hint = f"unknown component {spec.component!r}.", f"Components: {', '.join(catalog.components)}."
+            raise file.error(("packages", name, "component"), problem, hint)
         _check_binaries(name, spec, catalog.components, location)
         for (field, index), problem in unknown_removals(name, packages[name], catalog, cni_bin_dir):
-            row = file.locate(("packages", name, field, index))
-            raise ConfigurationError(f"{row}: packages.{name}.{field}.{index}: {problem}")
+            raise file.error(("packages", name, field, index), problem)
 
 
 def _check_binaries(name: str, spec: PackageSpec, components: Mapping[str, ComponentSpec], location: str) -> None:

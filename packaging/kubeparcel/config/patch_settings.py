@@ -120,23 +120,12 @@ Patches = Annotated[
 VersionSuffix = Annotated[str, BeforeValidator(_quoted, json_schema_input_type=str), AfterValidator(version_suffix)]
 
 
-def check_patches(
-    patches: Mapping[str, Collection[PatchSpec]], suffix: str, built: Collection[str], file: YamlFile, *, trees: bool
-) -> None:
-    """Raise ConfigurationError for patches of what is not built, and for patches or a suffix without the other.
-
-    A suffix may also be that of git trees.
-    """
-    for component in patches:
-        if component not in built:
-            raise ConfigurationError(
-                f"{file.locate(('patches', component))}: patches.{component}: {component} is not built.",
-                f"Components of the packages: {', '.join(built)}.",
-            )
+def check_patches(patches: Mapping[str, Collection[PatchSpec]], suffix: str, file: YamlFile, *, trees: bool) -> None:
+    """Raise ConfigurationError for patches or a suffix without the other; a suffix may also be that of git trees."""
     if any(patches.values()) and not suffix:
-        raise ConfigurationError(
-            f"{file.locate(('patches',))}: patches: version-suffix is missing. Patched packages need versions that "
-            "differ from upstream's.",
+        raise file.error(
+            ("patches",),
+            "version-suffix is missing. Patched packages need versions that differ from upstream's.",
             "Add for example: version-suffix: +acme.1 (and count up with each change of the patches)",
         )
     if suffix and not any(patches.values()) and not trees:

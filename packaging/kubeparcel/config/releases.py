@@ -67,13 +67,10 @@ def load_releases(options: Mapping[str, Any], base: Path | None = None) -> Relea
 
 def _rows(file: YamlFile) -> Iterator[_Row]:
     rows = file.data[RELEASES]
-    place = file.locate((RELEASES,))
     if not isinstance(rows, list) or not rows:
         problem = "is empty" if rows in ([], None) else "expected a list of rows"
-        raise ConfigurationError(
-            f"{place}: {RELEASES}: {problem}.",
-            'Add a row for each release, such as - kubernetes: "1.36", or remove the setting.',
-        )
+        hint = 'Add a row for each release, such as - kubernetes: "1.36", or remove the setting.'
+        raise file.error((RELEASES,), f"{problem}.", hint)
     for number, row in enumerate(rows):
         place = file.locate((RELEASES, number))
         if not isinstance(row, dict) or not all(isinstance(name, str) for name in row):
@@ -100,11 +97,8 @@ def _expand(settings: Settings) -> Iterator[Settings]:
 def _reject_duplicates(rows: tuple[Settings, ...], file: YamlFile) -> None:
     for number, settings in enumerate(rows):
         if settings in rows[:number]:
-            raise ConfigurationError(
-                f"{file.locate((RELEASES,))}: {RELEASES}: Kubernetes {settings.kubernetes} is there twice, with the "
-                "same settings.",
-                "Remove one of the rows.",
-            )
+            problem = f"Kubernetes {settings.kubernetes} is there twice, with the same settings."
+            raise file.error((RELEASES,), problem, "Remove one of the rows.")
 
 
 def _select(rows: tuple[Settings, ...], requested: str, origin: str) -> Releases:

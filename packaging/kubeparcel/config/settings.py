@@ -241,10 +241,10 @@ def settings_of(options: Mapping[str, Any], file: YamlFile, base: Path, without:
     trees = settings.tree_folders()
     if (settings.patches or settings.version_suffix or trees) and not settings.releases:
         built = settings.built_components()
-        check_patches(settings.patches, settings.version_suffix, built, file, trees=bool(trees))
-        check_trees(trees, settings.patches, built, file)
         for key, components in (("patches", settings.patches), ("trees", trees)):
-            check_compiled(key, components, settings.catalog(), file)
+            check_compiled(key, components, built, settings.catalog(), file)
+        check_patches(settings.patches, settings.version_suffix, file, trees=bool(trees))
+        check_trees(trees, settings.patches, file)
     return settings
 
 

@@ -61,20 +61,13 @@ def tree_folders(source: str, trees: Mapping[str, str], base: Path) -> dict[str,
     return {n: Path(normpath(user_path(f if f.startswith("~") else base / f))) for n, f in folders.items()}
 
 
-def check_trees(
-    trees: Collection[str], patches: Mapping[str, Collection[object]], built: Collection[str], file: YamlFile
-) -> None:
-    """Raise ConfigurationError for trees of what is not built, and for patches of what is compiled from a tree."""
+def check_trees(trees: Collection[str], patches: Mapping[str, Collection[object]], file: YamlFile) -> None:
+    """Raise ConfigurationError for patches of what is compiled from a tree."""
     for component in trees:
-        if component not in built:
-            raise ConfigurationError(
-                f"{file.locate(('trees', component))}: trees.{component}: {component} is not built.",
-                f"Components of the packages: {', '.join(built)}.",
-            )
         if patches.get(component):
-            raise ConfigurationError(
-                f"{file.locate(('patches', component))}: patches.{component}: {component} is compiled from a git tree, "
-                "whose commit would not name them.",
+            raise file.error(
+                ("patches", component),
+                f"{component} is compiled from a git tree, whose commit would not name them.",
                 "Commit the patches into the tree (git am FILE), or compile Go modules: --source go",
             )
 

@@ -63,6 +63,10 @@ class YamlFile:
             line, node = child
         return f"{self.path.name}:{line}"
 
+    def error(self, loc: Sequence[str | int], problem: str, hint: str = "") -> ConfigurationError:
+        """Return the error for an invalid value at a path into the file."""
+        return ConfigurationError(f"{self.locate(loc)}: {'.'.join(map(str, loc))}: {problem}", hint)
+
     def explain(self, details: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         """Return an error of pydantic in plain words, with its line and the nearest valid key."""
         loc = tuple(part for part in details["loc"] if part != "[key]")

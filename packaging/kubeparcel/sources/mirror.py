@@ -53,7 +53,8 @@ def fill_mirror(
     # The bundle of a file that upstream replaced is replaced with it.
     unsigned = [a for a in lock.artifacts if a in missing or not target.path(a.origin + BUNDLE).is_file()]
     upstream.signatures.check(unsigned, store, log)
-    new = _copy_files(missing, lock, upstream, target, store, log)
+    upstream.download(missing, store, log)
+    new = [_copy_file(a, lock.component(a.component).released, target, store) for a in missing]
     new += _copy_bundles(unsigned, lock, upstream, target, store, log)
     # A release becomes visible after its files: first their checksums, then the markers.
     for component in lock.components:
@@ -64,15 +65,6 @@ def fill_mirror(
         return f"Nothing to do: {folder} is complete."
     size = quantity(sum(path.stat().st_size for path in new), "B")
     return f"{folder} · {quantity(len(new), 'new files')}, {size}\nNext: inv build --mirror {folder}"
-
-
-def _copy_files(
-    artifacts: Sequence[Artifact], lock: Lock, upstream: Upstream, target: LocalMirror, store: Store, log: Log
-) -> list[Path]:
-    """Copy files that are missing, or that differ from the lock."""
-    upstream.download(artifacts, store, log)
-    dates = {component.name: component.released for component in lock.components}
-    return [_copy_file(artifact, dates[artifact.component], target, store) for artifact in artifacts]
 
 
 def _has_digest(path: Path, digest: str) -> bool:
