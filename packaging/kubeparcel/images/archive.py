@@ -12,7 +12,6 @@ import shutil
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from posixpath import dirname, join, normpath
 from typing import Any
@@ -22,6 +21,7 @@ from kubeparcel.files import translate_os_errors
 from kubeparcel.images.model import CONFIG_TYPE, INDEX_TYPE, LAYER_TYPE, MANIFEST_TYPE, Blob, Image
 from kubeparcel.images.tar import END, read_entries, write_entry
 from kubeparcel.model import Arch
+from kubeparcel.times import iso_time
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """The usual PATH of an image."""
@@ -48,7 +48,7 @@ def single_layer_image(name: str, layer: Blob, arch: Arch, created: int, config:
 
     `config` are fields of OCI's image configuration, such as `Cmd`; empty ones are left out.
     """
-    time = datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    time = iso_time(created)
     document = {
         "architecture": str(arch),
         "os": "linux",
