@@ -20,8 +20,8 @@ from typing import Any
 from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.build.release_build import ReleasePlan, build_release, plan_release
 from kubeparcel.build.workers.dask_client import Connection
-from kubeparcel.build.workers.dask_workers import ANY, DaskWorkers
-from kubeparcel.build.workers.scheduler import LocalWorkers, Scheduler, run_all
+from kubeparcel.build.workers.dask_workers import DaskWorkers
+from kubeparcel.build.workers.scheduler import BUILD, LocalWorkers, Scheduler, run_all
 from kubeparcel.build.workers.units import AssembleUnit, FetchUnit, Submit, Unit
 from kubeparcel.config.settings import load_settings
 from kubeparcel.console import QuietLog
@@ -93,7 +93,7 @@ def _connected(cluster: Cluster) -> Iterator[tuple[Submit, Store]]:
     log, remote = QuietLog(), FolderRemote(cluster.remote)
     store = SharedStore(cluster.folder / "cache", Remote(remote, log, lookup_only=True))
     connection = Connection(cluster.address)
-    with LocalWorkers(store, log) as local, DaskWorkers(connection, ANY, store, local.submit, log) as workers:
+    with LocalWorkers(store, log) as local, DaskWorkers(connection, BUILD, store, local.submit, log) as workers:
         yield workers.submit, store
 
 

@@ -28,6 +28,11 @@ from kubeparcel.errors import UsageError
         "VERSION",
         "all; on hosts the newest",
     ),
+    workers=Option(
+        "machines on which hosts are containers: the address of a Dask scheduler (tcp:// or tls://)",
+        "dask:tcp://HOST:PORT",
+        "this machine",
+    ),
     from_=Option("folder with packages to upgrade from", "DIR", "the same packages, one revision earlier"),
     junit=Option("write a JUnit XML report", "FILE", "verify.xml in the output folder, on hosts"),
     html=Option("write an HTML report", "FILE", "verify.html in the output folder, on hosts"),
@@ -43,6 +48,9 @@ def verify(
     engine_options: str = "",
     from_: str = "",
     keep: bool = False,
+    workers: str = "",
+    workers_tls: str = "",
+    cache_remote: str = "",
     json_: bool = False,
     junit: str = "",
     html: str = "",
@@ -62,7 +70,8 @@ def verify(
     from kubeparcel.verify.request import VerifyRequest
 
     base, log = Path.cwd(), console.create_log(quiet)
-    settings = load_settings({}, base)
+    options = {"workers": workers, "workers_tls": workers_tls, "cache_remote": cache_remote}
+    settings = load_settings(options, base)
     journal.keep_in(base / settings.out)
     request = VerifyRequest(
         level,
@@ -79,7 +88,12 @@ def verify(
         print_result(list_checks(request, settings, as_json=json_))
         return 0
     ReportFiles.requested(base, settings.out, level != "layout", html, junit).require_writable()
-    result = run_levels(request, settings, log, PreviousRevision(settings, log))
+    elsewhere = None
+    if settings.workers:
+        from kubeparcel.build.workers.level_units import worker_hosts
+
+        elsewhere = worker_hosts(settings, request, log)
+    result = run_levels(request, settings, log, PreviousRevision(settings, log), elsewhere)
     files = ReportFiles.requested(base, settings.out, result.on_hosts, html, junit)
     written = write_reports(result.reports, result.started, files, log)
     text = as_json(result.reports) if json_ else as_text(result.reports)

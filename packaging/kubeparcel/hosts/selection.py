@@ -59,12 +59,10 @@ def select_hosts(
     """
     catalog = load_hosts()
     if names:
-        return tuple(_require_level(catalog.get(name), level) for name in names)
+        return named_hosts(names, level)
     candidates = (name for f in Format if f in formats for name in catalog.defaults[f])
     reasons = {n: unavailable_reason(catalog.hosts[n], engine, locations) for n in candidates}
-    available = [name for name, reason in reasons.items() if not reason]
-    defaults = [catalog.default_host(f, level, available) for f in Format if f in formats]
-    hosts = tuple(host for host in defaults if host)
+    hosts = default_hosts(level, formats, [name for name, reason in reasons.items() if not reason])
     if not hosts:
         raise EngineUnavailable(
             f"No host is available for the level {level}: "
@@ -72,6 +70,21 @@ def select_hosts(
             "Install mmdebstrap (apt install mmdebstrap), or name a reachable registry in KUBEPARCEL_REGISTRY.",
         )
     return hosts
+
+
+def named_hosts(names: Sequence[str], level: str) -> tuple[Host, ...]:
+    """Return hosts by name; raise UsageError for an unknown one, or one that does not support the level."""
+    return tuple(_require_level(load_hosts().get(name), level) for name in names)
+
+
+def default_hosts(
+    level: str, formats: Collection[Format], available: Collection[str] | None = None
+) -> tuple[Host, ...]:
+    """Return the first default host of each format that supports the level, of those available."""
+    catalog = load_hosts()
+    usable = catalog.hosts if available is None else available
+    defaults = (catalog.default_host(format_, level, usable) for format_ in Format if format_ in formats)
+    return tuple(host for host in defaults if host)
 
 
 def _require_level(host: Host, level: str) -> Host:

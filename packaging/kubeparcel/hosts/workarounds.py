@@ -19,7 +19,7 @@ from pathlib import Path
 
 from kubeparcel.console import Log
 from kubeparcel.errors import ToolError
-from kubeparcel.hosts.engine import ContainerSpec, Engine, ResourceKind
+from kubeparcel.hosts.engine import ContainerSpec, Engine, EngineUnavailable, ResourceKind
 from kubeparcel.store import Store
 
 SUFFICIENT_LIMIT = 4096
@@ -86,7 +86,7 @@ class WorkaroundProbe:
                 return _flags(workarounds)
             if not workarounds:
                 plain_error = error
-        raise ToolError(
+        raise EngineUnavailable(
             f"{self.engine.name} cannot start a {kind} container on this machine.",
             f"{plain_error.hint or plain_error.message}\n"
             f"Workarounds tried: {', '.join(w.name for w in available_workarounds())}.",

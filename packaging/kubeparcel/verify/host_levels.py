@@ -60,11 +60,9 @@ class LocalHosts:
 def open_local_hosts(request: VerifyRequest, store: Store, log: Log) -> Iterator[LocalHosts]:
     """Open a session for a request; its containers are removed at the end."""
     engine, options = request.engine, request.engine_options
-    with (
-        open_session(store, log, engine=engine, engine_options=options, keep=request.keep) as session,
-        tempfile.TemporaryDirectory(dir=session.folder) as folder,
-    ):
-        yield LocalHosts(session, Path(folder))
+    with open_session(store, log, engine=engine, engine_options=options, keep=request.keep) as session:
+        # A container that is kept has packages mounted from there.
+        yield LocalHosts(session, Path(tempfile.mkdtemp(dir=session.folder)))
 
 
 def run_host_levels(

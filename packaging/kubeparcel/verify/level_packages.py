@@ -72,7 +72,7 @@ class LevelPackages:
 
     @classmethod
     def of(
-        cls, packages: Sequence[Path], previous: Sequence[Path], other_layout: Sequence[Path], folder: Path
+        cls, folder: Path, packages: Sequence[Path], previous: Sequence[Path], other_layout: Sequence[Path]
     ) -> LevelPackages:
         """Return the packages of files, or folders that have some; they are linked into new folders of `folder`."""
         return cls(

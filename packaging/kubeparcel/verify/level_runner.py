@@ -38,7 +38,7 @@ class LevelRun(LevelPackages):
     ) -> LevelRun:
         """Create a run from package files, or folders that have some."""
         folder = Path(tempfile.mkdtemp(dir=session.folder))
-        return cls.on(session, LevelPackages.of(packages, previous, other_layout, folder))
+        return cls.on(session, LevelPackages.of(folder, packages, previous, other_layout))
 
     @classmethod
     def on(cls, session: Session, packages: LevelPackages) -> LevelRun:
@@ -72,7 +72,7 @@ class HostLevel(Generic[Subject]):
 
     `plan` returns its scenarios, each host's longest first; `all_scenarios` those that exist for
     packages with some names. `collect_evidence` adds to the evidence of a failed step, such as the
-    end of a journal. `workers` is how many scenarios run in parallel.
+    end of a journal. `workers` is how many scenarios run in parallel; those of several hosts run `together`.
     """
 
     name: str
@@ -80,6 +80,7 @@ class HostLevel(Generic[Subject]):
     collect_evidence: Callable[[Subject], None] = lambda _: None
     workers: Callable[[], int] = default_workers
     summary: str = ""
+    together: bool = False
     all_scenarios: Callable[[Sequence[str]], Sequence[Scenario[Subject]]] = lambda _: ()
 
 

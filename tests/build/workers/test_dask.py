@@ -16,7 +16,7 @@ import pytest
 from kubeparcel.build import pipeline
 from kubeparcel.build.workers import dask_client, dask_workers
 from kubeparcel.build.workers.dask_client import Connection
-from kubeparcel.build.workers.dask_workers import ANY, DaskWorkers
+from kubeparcel.build.workers.dask_workers import DaskWorkers
 from kubeparcel.build.workers.units import FetchUnit, Resource
 from kubeparcel.config.component_models import ComponentSpec
 from kubeparcel.config.settings import load_settings
@@ -63,7 +63,7 @@ def connected(cluster: Cluster, log: RecordingLog, folder: Path) -> Iterator[tup
     def local(unit: object) -> None:
         raise AssertionError(f"{unit} was done locally")
 
-    with DaskWorkers(Connection(cluster.address), ANY, store, local, log) as workers:  # type: ignore[arg-type]
+    with DaskWorkers(Connection(cluster.address), frozenset(Resource), store, local, log) as workers:  # type: ignore[arg-type]
         yield workers, store
 
 
@@ -286,14 +286,17 @@ def test_build_without_workers_for_a_unit_ends_with_what_to_start(tmp_path, log,
     cluster = Cluster(tmp_path / "cluster")
     try:
         cluster.start_scheduler()
-        with connected(cluster, log, tmp_path) as (workers, _), pytest.raises(ExternalError) as caught:
-            workers.submit(TextUnit("kubelet", Resource.GO)).result(TIMEOUT)
+        with connected(cluster, log, tmp_path) as (workers, _):
+            needed = {Resource.GO: "Go", Resource.PRIVILEGED: "podman or docker"}
+            futures = {resource: workers.submit(TextUnit("kubelet", resource)) for resource in needed}
+            errors = {resource: str(future.exception(TIMEOUT)) for resource, future in futures.items()}
     finally:
         cluster.close()
-    assert str(caught.value) == (
-        f"kubelet: no worker for go units appeared at {cluster.address} for 2 s.\n"
-        f"  Start one on a machine with Go: dask worker {cluster.address} --nthreads 1 --resources go=1"
-    )
+    assert errors == {
+        resource: f"kubelet: no worker for {resource} units appeared at {cluster.address} for 2 s.\n"
+        f"  Start one on a machine with {program}: dask worker {cluster.address} --nthreads 1 --resources {resource}=1"
+        for resource, program in needed.items()
+    }
 
 
 def test_scheduler_with_tls_accepts_clients_with_its_certificates(workdir, expected, log):

@@ -57,7 +57,7 @@ def test_dask_knows_the_options_of_every_command(tmp_path: Path) -> None:
         arguments = [re.sub("^(/etc/kubeparcel)?/tls/", f"{tmp_path}/", word) for word in words]
         parsed.setdefault(kind, []).append(programs[kind].make_context(kind, arguments).params)
     assert [options["port"] for options in parsed["scheduler"]] == ["8786", "8786"]
-    assert [options["nthreads"] for options in parsed["worker"]] == [2, 2]
+    assert [options["nthreads"] for options in parsed["worker"]] == [2, 1, 2]
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +18,12 @@ from kubeparcel.build.manifests import cache_programs
 from kubeparcel.build.workers.units import FetchUnit, Resource
 from kubeparcel.console import Log, QuietLog
 from kubeparcel.errors import DiskError, ExternalError, KubeparcelError, ToolError, Unreachable
+from kubeparcel.hosts.engine import EngineUnavailable
 from kubeparcel.paths import cache_dir
 from kubeparcel.record_key import VARIABLE
 from kubeparcel.shared_store import Remote, SharedStore, key_name
 from kubeparcel.store import Store
+from kubeparcel.threads import CancelToken
 
 if TYPE_CHECKING:
     from kubeparcel.build.workers.units import Unit
@@ -89,7 +93,8 @@ def run_unit(unit: Unit, context: Context) -> Outcome:
     try:
         if unit.resource is Resource.GO:
             _require_go()
-        result = unit.run(store, log)
+        with _cancelled_with_task(unit):
+            result = unit.run(store, log)
         if isinstance(unit, FetchUnit):
             cache_programs(result, store)
     except KubeparcelError as raised:
@@ -98,10 +103,34 @@ def run_unit(unit: Unit, context: Context) -> Outcome:
         error = ExternalError(f"{unit.label} failed on worker {worker.name}: {raised!r}", traceback.format_exc(-8))
     if isinstance(store, SharedStore) and store.remote.problem:
         return dataclasses.replace(outcome, unfit=store.remote.problem, unfit_for_all=True)
+    if isinstance(error, EngineUnavailable):
+        return dataclasses.replace(outcome, unfit=error.message)
     if isinstance(error, DiskError | Unreachable | _WithoutGo) or _FULL in str(error):
         full = isinstance(error, DiskError) or _FULL in str(error)
         return dataclasses.replace(outcome, unfit=_FULL if _FULL in str(error) else str(error), unfit_for_all=full)
     return dataclasses.replace(outcome, result=result, error=error, warnings=tuple(log.warnings))
+
+
+@contextmanager
+def _cancelled_with_task(unit: Unit) -> Iterator[None]:
+    """Cancel a unit that can be cancelled when nobody waits for it any longer, or the worker ends."""
+    from distributed import get_worker
+
+    worker, token, ended = get_worker(), getattr(unit, "token", None), threading.Event()
+    key = worker.get_current_task()
+
+    def watch(token: CancelToken) -> None:
+        while not ended.wait(0.5):
+            task = worker.state.tasks.get(key)
+            if task is None or task.state == "cancelled" or worker.status.name in ("closing", "closed"):
+                token.cancel()
+
+    if token:
+        threading.Thread(target=watch, args=(token,), daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 class _WithoutGo(ToolError):

@@ -25,8 +25,8 @@ from kubeparcel.errors import DigestError, ExternalError
 from kubeparcel.shared_store import SharedStore
 from kubeparcel.store import Store
 
-ANY = frozenset({Resource.GO, Resource.ASSEMBLE, Resource.CHECK})
-"""The resources of units that workers do. Downloads depend on this machine: on its proxies, and on local mirrors."""
+STARTED_WITH = {Resource.GO: "Go", Resource.PRIVILEGED: "podman or docker"}
+"""Resources that workers have if they are started with them, and what their machines need."""
 
 
 @dataclass(eq=False)
@@ -86,8 +86,9 @@ class DaskWorkers:
         return job.future
 
     def _is_local(self, unit: Unit) -> bool:
-        """Return whether a unit needs files that only this machine has."""
-        return (isinstance(unit, FetchUnit) and bool(unit.tree)) or any(map(self._store.rejects, unit.inputs))
+        """Return whether a unit needs files that only this machine has. It need not be able to run a level."""
+        rejected = unit.resource is not Resource.PRIVILEGED and any(map(self._store.rejects, unit.inputs))
+        return rejected or (isinstance(unit, FetchUnit) and bool(unit.tree))
 
     def _forget(self, job: _Job) -> None:
         self._jobs.discard(job)
@@ -113,7 +114,7 @@ class DaskWorkers:
                     *(run_unit, job.unit, self._context),
                     key=f"{job.unit.resource}-{job.unit.label.replace('/', '-')}-{next(self._numbers)}",
                     priority=job.unit.weight,
-                    resources={"go": 1} if job.unit.resource is Resource.GO else None,
+                    resources={job.unit.resource: 1} if job.unit.resource in STARTED_WITH else None,
                     pure=False,
                     **self._restriction(job),
                 )
@@ -123,14 +124,17 @@ class DaskWorkers:
 
     def _workers_for(self, unit: Unit) -> frozenset[str]:
         """Return the addresses of workers that can do a unit, as far as is known."""
-        fit = [address for address in self._workers if unit.resource not in self._unfit.get(address, ())]
-        if self._workers and not fit:
+        able = [
+            address
+            for address, worker in self._workers.items()
+            if unit.resource not in STARTED_WITH or worker["resources"].get(unit.resource)
+        ]
+        fit = [address for address in able if unit.resource not in self._unfit.get(address, ())]
+        if able and not fit:
             raise ExternalError(
                 f"{unit.label}: no worker at {self._connection.address} can be used.",
                 "The warnings above say why. All machines need the same kubeparcel, nfpm and KUBEPARCEL_CACHE_KEY.",
             )
-        if unit.resource is Resource.GO:
-            fit = [address for address in fit if self._workers[address]["resources"].get("go")]
         return frozenset(fit)
 
     def _restriction(self, job: _Job) -> dict[str, Any]:
@@ -153,7 +157,7 @@ class DaskWorkers:
 
     def _finish(self, job: _Job, task: Any) -> None:
         """Take the outcome of a unit, or start it again."""
-        if job.future.done() or task is not job.task:
+        if job.future.done() or task is not job.task or self._closed.is_set():
             return None
         try:
             if task.status == "error":
@@ -177,7 +181,8 @@ class DaskWorkers:
         for warning in outcome.warnings:
             self._log.warn(f"Worker {outcome.worker}: {warning}")
         try:
-            if isinstance(outcome.error, DigestError) and job.unit.inputs:
+            can_be_here = job.unit.inputs and job.unit.resource is not Resource.PRIVILEGED
+            if isinstance(outcome.error, DigestError) and can_be_here:
                 return self._do_here(job, outcome)
             if outcome.error:
                 return _settle(job, error=outcome.error)
@@ -262,9 +267,10 @@ class DaskWorkers:
         job.waiting_since = job.waiting_since or time.monotonic()
         if time.monotonic() - job.waiting_since < RETURN_TIMEOUT:
             return self._in_background(self._start, job)
-        place, option = (" on a machine with Go", " --resources go=1") if job.unit.resource is Resource.GO else ("", "")
+        resource, needed = job.unit.resource, STARTED_WITH.get(job.unit.resource)
+        place, option = (f" on a machine with {needed}", f" --resources {resource}=1") if needed else ("", "")
         error = ExternalError(
-            f"{job.unit.label}: no worker for {job.unit.resource} units appeared at {self._connection.address} "
+            f"{job.unit.label}: no worker for {resource} units appeared at {self._connection.address} "
             f"for {RETURN_TIMEOUT} s.",
             f"Start one{place}: dask worker {self._connection.address} --nthreads 1{option}",
         )

@@ -24,8 +24,18 @@ from kubeparcel.threads import GRACE, PROCESSORS
 if TYPE_CHECKING:
     from kubeparcel.config.settings import Settings
 
-THREADS = {Resource.NETWORK: 4, Resource.GO: 1, Resource.ASSEMBLE: PROCESSORS, Resource.CHECK: min(4, PROCESSORS)}
+THREADS = {
+    Resource.NETWORK: 4,
+    Resource.GO: 1,
+    Resource.ASSEMBLE: PROCESSORS,
+    Resource.CHECK: min(4, PROCESSORS),
+    Resource.PRIVILEGED: 1,
+}
 """Units that are done at the same time; one `go build` uses all processors."""
+
+BUILD = frozenset({Resource.GO, Resource.ASSEMBLE, Resource.CHECK})
+"""The resources of the units of a build that workers do. Downloads depend on this machine: on its proxies, and on local
+mirrors."""
 
 Result = TypeVar("Result")
 
@@ -75,7 +85,9 @@ class LocalWorkers:
 
 
 @contextmanager
-def open_workers(settings: Settings, store: Store, local: Submit, log: Log) -> Iterator[Submit]:
+def open_workers(
+    settings: Settings, store: Store, local: Submit, log: Log, resources: frozenset[Resource] = BUILD
+) -> Iterator[Submit]:
     """Yield what starts units: the settings' Dask workers, for those that can be done elsewhere, or else `local`."""
     kind, _, address = settings.workers.partition(":")
     if not kind:
@@ -86,9 +98,9 @@ def open_workers(settings: Settings, store: Store, local: Submit, log: Log) -> I
 
     number = address.removeprefix("local:")
     tls = settings.base / user_path(settings.workers_tls) if settings.workers_tls else None
-    # On this machine, one `go build` uses all processors.
-    resources = {Resource.ASSEMBLE, Resource.CHECK, *(() if number != address else (Resource.GO,))}
-    with DaskWorkers(Connection(number, tls), frozenset(resources), store, local, log) as workers:
+    if number != address:  # on this machine, one `go build` uses all processors
+        resources -= {Resource.GO}
+    with DaskWorkers(Connection(number, tls), resources, store, local, log) as workers:
         yield workers.submit
 
 

@@ -49,6 +49,7 @@ class Resource(StrEnum):
     GO = "go"
     ASSEMBLE = "assemble"
     CHECK = "check"
+    PRIVILEGED = "privileged"
 
 
 class Unit(Protocol):

@@ -162,4 +162,5 @@ LEVEL = HostLevel(
     workers=lambda: 1,
     summary="kubeadm creates a cluster of two machines, and upgrades one",
     all_scenarios=lambda _: (CLUSTER, UPGRADE),
+    together=True,
 )
