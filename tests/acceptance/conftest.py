@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -71,19 +72,26 @@ def binaries_cache() -> Path:
 @pytest.fixture(scope="session")
 def real(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> Site:
     """A folder with a finished build of all ten real packages."""
-    folder = tmp_path_factory.mktemp("real")
-    env = {**os.environ, "KUBEPARCEL_CACHE": str(binaries_cache)}
-    site = Site(folder, env)
-    site.run("build", "--kubernetes", KUBERNETES, "--source", "go")
-    return site
+    return build_once(tmp_path_factory, binaries_cache, "real", KUBERNETES)
 
 
 @pytest.fixture(scope="session")
-def before(real: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The packages of an earlier release, to upgrade from; what it compiles is kept as well."""
-    site = Site(tmp_path_factory.mktemp("before"), real.env)
-    site.run("build", "--kubernetes", EARLIER, "--source", "go")
-    return site
+def before(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> Site:
+    """The packages of an earlier release, to upgrade from."""
+    return build_once(tmp_path_factory, binaries_cache, "before", EARLIER)
+
+
+def build_once(factory: pytest.TempPathFactory, cache: Path, name: str, version: str) -> Site:
+    """Return a copy of a build that all processes of this run share; what it compiles is cached between runs."""
+    base = factory.getbasetemp()
+    base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    shared = Site(base / f"{name}-shared", {**os.environ, "KUBEPARCEL_CACHE": str(cache)})
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared.folder / "dist/SHA256SUMS").exists():
+            shared.folder.mkdir(exist_ok=True)
+            shared.run("build", "--kubernetes", version, "--source", "go")
+    return Site(shutil.copytree(shared.folder, factory.mktemp(name), dirs_exist_ok=True), shared.env)
 
 
 @pytest.fixture(scope="module")
