@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from kubeparcel.verify.kubelet_contract import FIPS_ONLY
 from tests.acceptance.host_mutants import DEB, RPM, HostMutant, scriptlet
 from tests.acceptance.small_packages import ETCDCTL, program
 from tests.support.mutants.dropin import COMMAND
@@ -58,13 +59,14 @@ def _require_env_file(draft: PackageDraft) -> None:
     draft.replace_text(DROP_IN_PATH, f"=-{ENV_FILES[draft.format]}", f"={ENV_FILES[draft.format]}")
 
 
-def _wrap_kubelet(arguments: str) -> Mutation:
-    """Return a change: the kubelet is a script that runs the real one with other arguments."""
+def _wrap_kubelet(arguments: str, before: str = "") -> Mutation:
+    """Return a change: the kubelet is a script that runs the real one with other arguments, `before` first."""
 
     def wrapped(draft: PackageDraft) -> None:
         row = draft.entry("/usr/bin/kubelet")
         draft.config["contents"].append({**row, "dst": REAL_KUBELET})
-        draft.replace_content("/usr/bin/kubelet", f"#!/bin/bash\nexec -a /usr/bin/kubelet {REAL_KUBELET} {arguments}\n")
+        command = f"exec -a /usr/bin/kubelet {REAL_KUBELET} {arguments}"
+        draft.replace_content("/usr/bin/kubelet", f"#!/bin/bash\n{before}\n{command}\n")
 
     return wrapped
 
@@ -125,6 +127,27 @@ SERVICE_MUTANTS: tuple[ServiceMutant, ...] = (
         call("replace_in_script", "preremove", "systemctl", "systemctl --version #"),
         *("services", "etcd-removed"),
         machine="small 1",
+    ),
+)
+
+FIPS_MUTANTS: tuple[ServiceMutant, ...] = (
+    ServiceMutant(
+        *("a scriptlet that fails before FIPS mode is set", "kubectl", scriptlet("postinstall", "exit 1")),
+        *("fips", "install", DEB),
+        machine="small 11",
+    ),
+    ServiceMutant(
+        *("a kubelet with an algorithm that FIPS 140-3 does not approve", "kubelet"),
+        _wrap_kubelet('"$@"', f"[ GODEBUG=$GODEBUG != {FIPS_ONLY} ] || exit 2"),
+        *("fips", "fips-only", DEB),
+        machine="fips",
+    ),
+    ServiceMutant(
+        *("a drop-in that leaves FIPS mode", "kubeadm"),
+        edit_drop_in("ExecStart=\n", "UnsetEnvironment=GODEBUG\nExecStart=\n"),
+        *("fips", "fips-tls", RPM),
+        machine="fips",
+        hidden=True,
     ),
 )
 

@@ -20,20 +20,20 @@ from kubeparcel.reports.results import Check, Report
 from kubeparcel.verify.level_runner import run_scenario
 from kubeparcel.verify.scenario import HostContext, Scenario
 from kubeparcel.verify.service import level
-from kubeparcel.verify.service.level import INSTALL, scenarios
+from kubeparcel.verify.service.level import FIPS, INSTALL, scenarios
 from kubeparcel.verify.service.services import NAME
 from kubeparcel.verify.service.services import scenario as services_scenario
 from tests.acceptance.conftest import Site
 from tests.acceptance.host_mutants import HOSTS, layout_results, per_format
 from tests.acceptance.lifecycle_mutants import LIFECYCLE_MUTANTS
-from tests.acceptance.service_mutants import NODE_MUTANTS, SERVICE_MUTANTS, SMALL, ServiceMutant
+from tests.acceptance.service_mutants import FIPS_MUTANTS, NODE_MUTANTS, SERVICE_MUTANTS, SMALL, ServiceMutant
 from tests.acceptance.service_packages import REAL, PackageWriter, create_writer
 from tests.acceptance.small_packages import SERVICES, small_samples
 from tests.support.sample_packages import Mutation, PackageDraft, sample_packages
 
 NAMES = (*REAL, "kubectl", "kubernetes-cni", "cri-tools")
 WITH_SERVICE = (*NAMES, *SERVICES)
-MUTANTS = (*NODE_MUTANTS, *LIFECYCLE_MUTANTS, *SERVICE_MUTANTS)
+MUTANTS = (*NODE_MUTANTS, *LIFECYCLE_MUTANTS, *FIPS_MUTANTS, *SERVICE_MUTANTS)
 CASES = per_format(MUTANTS)
 
 
@@ -187,6 +187,6 @@ def test_every_check_has_a_mutant(sound: SoundPackages) -> None:
     for format_ in Format:
         sets = (sound.sets[variant, format_] for variant in (CURRENT, PREVIOUS, OTHER_LAYOUT))
         applicable = [scenario for scenario, _, not_run in scenarios(*sets) if not not_run]
-        for scenario in (*applicable, services_scenario(INSTALL, WITH_SERVICE)):
+        for scenario in (*applicable, FIPS, services_scenario(INSTALL, WITH_SERVICE)):
             checks = {mutant.check for mutant in MUTANTS if mutant.scenario == scenario.name}
             assert {step.name for step in scenario.steps} == checks
