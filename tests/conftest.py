@@ -24,14 +24,23 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 SKIPS_FAIL = os.environ.get("CI") == "true"
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Iterator[None]:
-    """Where everything is installed (CI=true), a skipped test is a failure."""
+def _fail_skipped() -> Iterator[None]:
+    """Where everything is installed (CI=true), a skipped test or module is a failure."""
     report: Any = yield
     if SKIPS_FAIL and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    return (yield from _fail_skipped())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Iterator[None]:
+    return (yield from _fail_skipped())
 
 
 @pytest.fixture(autouse=True)

@@ -53,9 +53,7 @@ def test_cache_of_a_group_is_warned_of_unless_the_group_is_the_users_own(
 
 def test_cache_of_another_user_is_warned_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    owner = folder.stat().st_uid
-    expected = "" if owner == 0 else "Its owner, "
-    assert other_writers(folder).startswith(expected)
+    assert other_writers(folder).startswith("Its owner, ") is (folder.stat().st_uid != 0)
     if not os.getuid():
         os.chown(folder, 54321, -1)
         assert other_writers(folder) == "Its owner, user 54321,"

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kubeparcel.model import Format
 from kubeparcel.packages import provenance, versions
@@ -28,9 +30,7 @@ from kubeparcel.verify import systemd_unit
 from kubeparcel.verify.layout.shell_parser import parse_commands
 from tests.fuzz.targets import check, debs, rpms
 
-hypothesis = pytest.importorskip("hypothesis", reason="hypothesis is not installed: ./inv installs it")
-given, st = hypothesis.given, hypothesis.strategies
-quick = hypothesis.settings(max_examples=150, deadline=None, derandomize=True, database=None)
+quick = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 texts = st.text(max_size=60)
 version_texts = st.text(alphabet="0123456789aA.+~^-:²٣ ", max_size=30)
 json_values = st.recursive(

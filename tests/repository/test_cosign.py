@@ -35,10 +35,9 @@ def verify(cosign: Path, repo: Path, statement: Path, file: Path) -> subprocess.
 
 
 def test_cosign_verifies_statements_about_packages_and_the_repository(cosign: Path, attested: Path) -> None:
-    for package in (
-        *attested.glob("apt/pool/main/k/kubelet/*.deb"),
-        *attested.glob("yum/stable/packages/kubelet*.rpm"),
-    ):
+    packages = [*attested.glob("apt/pool/main/k/kubelet/*.deb"), *attested.glob("yum/stable/packages/kubelet*.rpm")]
+    assert len(packages) == 2
+    for package in packages:
         result = verify(cosign, attested, package.with_name(f"{package.name}.intoto.jsonl"), package)
         assert result.returncode == 0, result.stderr
     current = attested / "attestations/repository.intoto.jsonl"

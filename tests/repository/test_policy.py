@@ -92,11 +92,10 @@ def test_remove_rejects_packages_that_others_need(publish: Publish, repo: Path) 
     assert client_view.read_files(repo) == before
 
 
-@pytest.mark.parametrize("suite", ["../x", "a/b", ".", "-x", "a\nb", ""])
+@pytest.mark.parametrize("suite", ["../x", "a/b", ".", "-x", "a\nb"])
 def test_suite_name_cannot_leave_the_repository(publish: Publish, repo: Path, suite: str) -> None:
-    if suite:
-        with pytest.raises(ConfigurationError):
-            publish(suite=suite)
+    with pytest.raises(ConfigurationError):
+        publish(suite=suite)
     assert not repo.exists() or not (repo / "apt").exists()
 
 

@@ -20,8 +20,6 @@ from kubeparcel.shared_store import Remote, RemoteStorage, SharedStore, key_name
 from tests.support import buckets
 from tests.support.recording_log import RecordingLog
 
-pytest.importorskip("moto.server", reason="moto is the S3 server of these tests")
-
 DATA = b"binary" * 1000
 DIGEST = hashlib.sha256(DATA).hexdigest()
 OBJECT = f"sha256/{DIGEST[:2]}/{DIGEST}"

@@ -23,8 +23,6 @@ from tests.support import buckets, client_view
 from tests.support.package_builders import deb, five
 from tests.support.waiting import TIMEOUT, wait_until
 
-pytest.importorskip("moto.server", reason="moto is the S3 server of these tests")
-
 
 def download(bucket: str, folder: Path) -> Path:
     """Download a bucket into a folder."""
@@ -111,6 +109,8 @@ def test_publish_uploads_only_changed_files_and_entry_files_last(
     monkeypatch.setattr(S3Storage, "_put", record)
     newer = five(tmp_path / "newer", "1.36.4")
     publisher.publish(newer, Target(bucket), QuietLog(), skip_layout_check=True)
+    packages = [path for path in uploaded if path.startswith("apt/pool/") and path.endswith(".deb")]
+    assert {path.partition("_")[2] for path in packages} == {"1.36.4-1_amd64.deb"}
     assert not any("1.36.3" in path or "kubernetes-cni" in path for path in uploaded if "pool" in path)
     entry = uploaded.index("apt/dists/stable/InRelease")
     assert all(uploaded.index(p) < entry for p in uploaded if "by-hash" in p and not p.endswith("html"))

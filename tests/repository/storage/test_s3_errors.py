@@ -17,8 +17,6 @@ from kubeparcel.repository.storage.s3 import S3Storage
 from tests.support import buckets
 from tests.support.package_builders import five
 
-pytest.importorskip("moto.server", reason="moto is the S3 server of these tests")
-
 UNPUBLISHED = "Clients still see the previous state"
 PARTLY_PUBLISHED = "Some suites may be published already"
 CLOSED_PORT = "http://127.0.0.1:9"
