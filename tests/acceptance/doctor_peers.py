@@ -14,6 +14,7 @@ from pathlib import Path
 from kubeparcel.console import QuietLog
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
+from tests.acceptance.debian_archives import debian_archive
 
 SUITE = "stable"
 PROGRAMS = ("aptly", "reprepro", "apt-ftparchive", "createrepo_c", "gpg", "gpgv", "rpmsign")
@@ -76,19 +77,12 @@ def run(*arguments: str | Path, cwd: Path, env: Mapping[str, str]) -> str:
     return completed.stdout
 
 
-def install_sqv(area: Path) -> Path:
+def install_sqv(cache: Path, area: Path) -> Path:
     """Return a folder with sqv: Debian's, unpacked with its libraries and run by its loader."""
     root = area / "root"
-    run(
-        "mmdebstrap",
-        "--quiet",
-        "--variant=extract",
-        "--include=sqv",
-        NEWER,
-        root,
-        cwd=area,
-        env={**os.environ, "TMPDIR": str(area)},
-    )
+    root.mkdir(parents=True)
+    archive = debian_archive(cache, NEWER, "--variant=extract", "--include=sqv")
+    subprocess.run(["tar", "--extract", "--file", archive, "--directory", root], check=True)
     loader = next((root / "usr/lib").glob("*/ld-linux*.so.*"))
     program = area / "bin/sqv"
     program.parent.mkdir()

@@ -25,7 +25,7 @@ MAKERS = ("ours", "aptly", "reprepro", "flat", "createrepo")
 
 
 @pytest.fixture(scope="session")
-def repositories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def repositories(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> Iterator[Path]:
     """A sound repository by each publisher, and keys."""
     missing_sqv = [] if shutil.which("sqv") else ["mmdebstrap"]
     missing = [name for name in (*PROGRAMS, *missing_sqv) if not shutil.which(name)]
@@ -35,8 +35,7 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         base = tmp_path_factory.mktemp("c")
         isolate_environment(patch, base / "cache")
         if missing_sqv:
-            (base / "sqv").mkdir()
-            patch.setenv("PATH", str(peers.install_sqv(base / "sqv")), prepend=os.pathsep)
+            patch.setenv("PATH", str(peers.install_sqv(binaries_cache, base / "sqv")), prepend=os.pathsep)
         signer = peers.create_signer(base / "signer")
         peers.create_signer(base / "other")
         peers.create_signer(base / "weak", "rsa1024")

@@ -18,6 +18,7 @@ from kubeparcel.reports.output import as_text
 from kubeparcel.store import Store
 from kubeparcel.verify.install import level
 from kubeparcel.verify.level_runner import LevelRun, run_level
+from tests.acceptance.debian_archives import debian_archive
 from tests.acceptance.engines import registry, require_programs
 from tests.acceptance.small_packages import small_samples, write_set
 
@@ -25,7 +26,7 @@ HOST = catalog.load_hosts().get("debian-13")
 
 
 @pytest.fixture(scope="module")
-def debian_registry(tmp_path_factory) -> str:
+def debian_registry(tmp_path_factory, binaries_cache) -> str:
     """Run a registry with a minimal Debian as `library/debian:13`."""
     require_programs("mmdebstrap")
     try:
@@ -33,13 +34,9 @@ def debian_registry(tmp_path_factory) -> str:
     except KubeparcelError as error:
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("registry")
-    tar = folder / "debian.tar"
-    archive = [url] if (url := ImageLocations.from_environment().debian_archive) else []
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", "trixie", tar, *archive]
-    subprocess.run(command, check=True)
     with registry(folder) as address:
         name = f"{address}/library/debian:13"
-        engine.import_image(tar, name)
+        engine.import_image(debian_archive(binaries_cache, "trixie"), name)
         subprocess.run([engine.name, "push", *engine.flags.plain_http, name], check=True)
         engine.remove_image(name)
         yield address

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import subprocess
@@ -12,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.model import Format
+from tests.acceptance.debian_archives import debian_archive
 from tests.acceptance.engines import require_programs
 from tests.acceptance.small_packages import small_samples, write_set
 from tests.support.sample_packages import Mutation
@@ -81,18 +80,10 @@ def _outside(folder: Path) -> list[str]:
 
 
 def _base(cache: Path, suite: str, include: Sequence[str]) -> Path:
-    """A small Debian with these packages and no source of others, made once."""
-    digest = hashlib.sha256(" ".join([suite, *include]).encode()).hexdigest()[:12]
-    archive = cache / "tests" / f"piuparts-{suite}-{digest}.tar.gz"
-    if not archive.exists():
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        part = archive.with_name(f"part-{archive.name}")
-        words = [f"--include={','.join(include)}", '--customize-hook=rm "$1/etc/apt/sources.list"']
-        mirror = ImageLocations.from_environment().debian_archive
-        command = ["mmdebstrap", "--variant=minbase", *words, suite, str(part), *([mirror] if mirror else [])]
-        subprocess.run(command, capture_output=True, check=True)
-        part.rename(archive)
-    return archive
+    """Return a small Debian with these packages and without a repository."""
+    return debian_archive(
+        cache, suite, f"--include={','.join(include)}", '--customize-hook=rm "$1/etc/apt/sources.list"'
+    )
 
 
 @pytest.fixture(autouse=True)

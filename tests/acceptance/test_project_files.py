@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance import mirrors
+from tests.acceptance.debian_archives import debian_archive
 from tests.acceptance.engines import require_programs
 from tests.support.go_programs import go_program
 
@@ -38,15 +39,13 @@ def test_workflows_pass_actionlint() -> None:
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def image(binaries_cache: Path) -> Iterator[str]:
     """The image of the Containerfile, on a base that mmdebstrap made."""
     require_programs("podman", "mmdebstrap")
-    archive = tmp_path_factory.mktemp("base") / "base.tar"
     bundle = os.environ.get("PIP_CERT") or ssl.get_default_verify_paths().cafile or CERTIFICATES
-    hook = f"--customize-hook=upload {bundle} {CERTIFICATES}"
-    run("mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", hook, "trixie", archive)
-    run("podman", "import", archive, BASE)
-    options = ["--isolation=chroot", "--network=host", f"--env=PIP_CERT={CERTIFICATES}"]
+    run("podman", "import", debian_archive(binaries_cache, "trixie", f"--include={PACKAGES}"), BASE)
+    options = ["--isolation=chroot", "--network=host"]
+    options += [f"--volume={bundle}:{CERTIFICATES}:ro", f"--env=PIP_CERT={CERTIFICATES}"]
     try:
         run("podman", "build", *options, f"--build-arg=BASE={BASE}", f"--tag={IMAGE}", ROOT)
         yield IMAGE

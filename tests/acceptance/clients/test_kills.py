@@ -21,13 +21,13 @@ from tests.support.web_server import WebServer
 
 NEWER = "1.36.4-1"
 GENERATIONS = 3
-ATTEMPTS = 4
-"""A publish is killed, as are three attempts to repair it; the next one finishes."""
+ATTEMPTS = 6
+"""A publish is killed, as are five attempts to repair it; the next one finishes."""
 
-SERIES = 29
+SERIES = 20
 """The number of such series for a publish, and for its removal."""
 
-CHECK_INTERVAL = 9
+CHECK_INTERVAL = 8
 """After so many series the output of clients is checked; in between they read at their own pace."""
 
 
