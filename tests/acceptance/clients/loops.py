@@ -33,7 +33,7 @@ assumeyes=1
 skip_if_unavailable=0
 """
 TIMEOUT = 300.0
-PAUSE = 1.0
+PAUSE = 2.5
 
 
 @dataclass
