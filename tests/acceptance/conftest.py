@@ -78,10 +78,10 @@ def real(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> Site
 @pytest.fixture(scope="session")
 def before(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> Site:
     """The packages of an earlier release, to upgrade from."""
-    return build_once(tmp_path_factory, binaries_cache, "before", EARLIER)
+    return build_once(tmp_path_factory, binaries_cache, "before", EARLIER, "--no-sbom")
 
 
-def build_once(factory: pytest.TempPathFactory, cache: Path, name: str, version: str) -> Site:
+def build_once(factory: pytest.TempPathFactory, cache: Path, name: str, version: str, *options: str) -> Site:
     """Return a copy of a build that all processes of this run share; what it compiles is cached between runs."""
     base = factory.getbasetemp()
     base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
@@ -90,7 +90,7 @@ def build_once(factory: pytest.TempPathFactory, cache: Path, name: str, version:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (shared.folder / "dist/SHA256SUMS").exists():
             shared.folder.mkdir(exist_ok=True)
-            shared.run("build", "--kubernetes", version, "--source", "go")
+            shared.run("build", "--kubernetes", version, "--source", "go", *options)
     return Site(shutil.copytree(shared.folder, factory.mktemp(name), dirs_exist_ok=True), shared.env)
 
 

@@ -80,6 +80,11 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> SoundPackages:
 
 
 @pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> SamplePackages:
+    return sample_packages(tmp_path_factory.mktemp("samples"), revision=NEW)
+
+
+@pytest.fixture(scope="module")
 def results(
     session: Session, sound: SoundPackages, tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[Machine, list[Check]]:
@@ -163,8 +168,9 @@ def _findings(check: Check) -> str:
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(mutant: InstallMutant, tmp_path: Path) -> None:
-    samples = sample_packages(tmp_path / "samples", revision=NEW)
+def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(
+    mutant: InstallMutant, samples: SamplePackages, tmp_path: Path
+) -> None:
     assert layout_results(mutant, samples, tmp_path) == {mutant.hidden}
 
 

@@ -29,7 +29,7 @@ from tests.acceptance.lifecycle_mutants import LIFECYCLE_MUTANTS
 from tests.acceptance.service_mutants import FIPS_MUTANTS, NODE_MUTANTS, SERVICE_MUTANTS, SMALL, ServiceMutant
 from tests.acceptance.service_packages import REAL, PackageWriter, create_writer
 from tests.acceptance.small_packages import SERVICES, small_samples
-from tests.support.sample_packages import Mutation, PackageDraft, sample_packages
+from tests.support.sample_packages import Mutation, PackageDraft, SamplePackages, sample_packages
 
 NAMES = (*REAL, "kubectl", "kubernetes-cni", "cri-tools")
 WITH_SERVICE = (*NAMES, *SERVICES)
@@ -93,6 +93,13 @@ def sound(real: Site, session: Session, tmp_path_factory: pytest.TempPathFactory
             files = [writer.write(name, format_, target / name) for name in PACKAGES[variant]]
             sets[variant, format_] = load_package_sets(files, target / "set")[format_]
     return SoundPackages(writers, sets)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, SamplePackages]:
+    """The packages in each layout."""
+    folder, packages = tmp_path_factory.mktemp("samples"), ",".join(SERVICES)
+    return {name: sample_packages(folder / name, layout=name, packages=packages) for name in ("etc", "official")}
 
 
 @pytest.fixture(scope="module")
@@ -177,10 +184,11 @@ def test_each_fault_fails_its_check_and_no_other(results: Mapping[Machine, list[
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(mutant: ServiceMutant, tmp_path: Path) -> None:
+def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(
+    mutant: ServiceMutant, samples: Mapping[str, SamplePackages], tmp_path: Path
+) -> None:
     layout = "official" if mutant.in_previous else "etc"
-    samples = sample_packages(tmp_path / "samples", layout=layout, packages=",".join(SERVICES))
-    assert layout_results(mutant, samples, tmp_path) == {mutant.hidden}
+    assert layout_results(mutant, samples[layout], tmp_path) == {mutant.hidden}
 
 
 def test_every_check_has_a_mutant(sound: SoundPackages) -> None:

@@ -30,7 +30,7 @@ OVERLAP_DAYS = 120
 EXPIRY_WARNING_DAYS = 180
 """Publishing warns if the key expires within this time."""
 
-DIGEST_ALGORITHM = "SHA512"
+ALGORITHM, DIGEST_ALGORITHM = "rsa4096", "SHA512"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RECORD = "kubeparcel.json"
 _FINGERPRINT = re.compile(r"[0-9A-F]{40,64}")
@@ -211,7 +211,7 @@ def _generate(folder: Path, user_id: str, days: int) -> str:
     before = {key.fingerprint for key in list_keys(home)}
     home.run(
         *("--cert-digest-algo", DIGEST_ALGORITHM, "--quick-generate-key", "--yes"),
-        *(user_id, "rsa4096", "sign", f"{days}d"),
+        *(user_id, ALGORITHM, "sign", f"{days}d"),
         passphrase=gpg.read_passphrase() or "",
     )
     return next(k.fingerprint for k in list_keys(home) if k.fingerprint not in before)
