@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import tempfile
 from pathlib import Path
 
 from kubeparcel.hosts.image_locations import ImageLocations
@@ -15,10 +16,11 @@ def debian_archive(cache: Path, suite: str, *options: str) -> Path:
     archive = cache / "tests" / f"debian-{suite}-{digest}.tar.gz"
     if not archive.exists():
         archive.parent.mkdir(parents=True, exist_ok=True)
-        part = archive.with_name(f"part-{archive.name}")
         mirror = ImageLocations.from_environment().debian_archive
         variant = () if any(option.startswith("--variant") for option in options) else ("--variant=minbase",)
-        command = ["mmdebstrap", "--quiet", *variant, *options, suite, str(part), *([mirror] if mirror else [])]
-        subprocess.run(command, capture_output=True, check=True)
-        part.rename(archive)
+        with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
+            part = Path(folder, archive.name)
+            command = ["mmdebstrap", "--quiet", *variant, *options, suite, str(part), *([mirror] if mirror else [])]
+            subprocess.run(command, capture_output=True, check=True)
+            part.rename(archive)
     return archive
