@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from kubeparcel import cli
 from kubeparcel.build import pipeline
+from tests.support.task_runs import runner
 
 ROOT = Path(__file__).parents[2]
 Program = Callable[..., tuple[int, str, str]]
@@ -22,13 +22,7 @@ def kubeparcel(workdir, capsys) -> Iterator[Program]:
     """Run the program in an empty folder: exit code, standard output, standard error."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def run(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as raised:
-            cli.main(["kubeparcel", *words])
-        out, err = capsys.readouterr()
-        return int(raised.value.code or 0), out, err
-
-    yield run
+    yield runner(capsys)
     for number, handler in handlers.items():
         signal.signal(number, handler)
     os.environ.pop("KUBEPARCEL_DEBUG", None)

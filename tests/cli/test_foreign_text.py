@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel import cli
 from tests.support.archive_builders import CONTROL, deb, member
+from tests.support.task_runs import exit_code
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\x1b[31m\x9b2J\x85\u202e\u2066\u200f\x08\x7f"
 EVIL_XML = "\x9b2J\x85\u202e\u2066\u200f\x7f"
@@ -112,9 +112,7 @@ def repositories(base: Path) -> Iterator[Path]:
 
 
 def run(*words: object) -> None:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["kubeparcel", *map(str, words)])
-    assert ended.value.code in (0, 1, 2, 3)
+    assert exit_code(*words) in (0, 1, 2, 3)
 
 
 def assert_printable(text: str, what: object) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from kubeparcel import cli
 from tests.support.archive_builders import File, deb, member, rpm
 from tests.support.repository_fixtures import configuration, key, session_key
+from tests.support.task_runs import Run, runner
 
 Diff = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -80,19 +80,12 @@ def new(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run_diff(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Run the task: exit code, standard output, standard error."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as raised:
-            cli.main(["kubeparcel", "diff", *map(str, words)])
-        return (int(raised.value.code or 0), *capsys.readouterr())
-
-    return run
+def run_diff(capsys: pytest.CaptureFixture[str]) -> Run:
+    return runner(capsys, "diff")
 
 
 @pytest.fixture
-def diff(run_diff: Callable[..., tuple[int, str, str]]) -> Diff:
+def diff(run_diff: Run) -> Diff:
     """Run the task for JSON: exit code and document."""
 
     def run(*words: object) -> tuple[int, dict[str, Any]]:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel import cli
 from kubeparcel.reports.results import CheckState
 from tests.doctor.conftest import Doctor
 from tests.support.package_builders import five
 from tests.support.repository_fixtures import Publish
+from tests.support.task_runs import exit_code
 
 INDEXES = "apt/dists/stable/main"
 
@@ -84,8 +84,5 @@ def test_missing_form_of_an_index_is_a_remark_while_another_is_valid(damaged: Pa
 
 
 def test_doctor_task_examines_one_architecture(copy_of_amd64: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["kubeparcel", "doctor", str(copy_of_amd64), "--arch", "amd64", "--component", "main", "--quiet"]
-    with pytest.raises(SystemExit) as ended:
-        cli.main(words)
-    assert ended.value.code == 0
+    assert exit_code("doctor", copy_of_amd64, "--arch", "amd64", "--component", "main", "--quiet") == 0
     assert "10 packages" in capsys.readouterr().out

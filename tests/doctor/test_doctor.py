@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from kubeparcel import cli
 from kubeparcel.console import QuietLog, quantity
 from kubeparcel.doctor.findings import MAX_FINDINGS
 from kubeparcel.doctor.reader import FolderReader
@@ -22,6 +21,7 @@ from kubeparcel.repository.open_repository import Target
 from tests.doctor.conftest import PACKAGE_FILE_CHECKS, Doctor
 from tests.support.package_builders import five
 from tests.support.repository_fixtures import Publish
+from tests.support.task_runs import exit_code
 
 DEB = "apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
 
@@ -131,10 +131,7 @@ def test_doctor_task_prints_json_and_writes_junit(
 ) -> None:
     (damaged / DEB).unlink()
     report = tmp_path / "out/doctor.xml"
-    words = ["kubeparcel", "doctor", str(damaged), "--json", "--junit", str(report), "--quiet"]
-    with pytest.raises(SystemExit) as ended:
-        cli.main(words)
-    assert ended.value.code == 1
+    assert exit_code("doctor", damaged, "--json", "--junit", report, "--quiet") == 1
     document = json.loads(capsys.readouterr().out)
     assert (document["passed"], document["failed"], document["packages"]) == (False, 2, 10)
     subjects = {subject["subject"]: subject for subject in document["subjects"]}
@@ -147,7 +144,7 @@ def test_doctor_task_prints_json_and_writes_junit(
 
 
 @pytest.mark.parametrize(
-    ("command", "exit_code", "message"),
+    ("command", "code", "message"),
     [
         ("doctor", 2, "Missing REPOSITORY: URL, folder or s3:"),
         ("doctor a b", 2, "Unexpected argument 'b' for doctor."),
@@ -159,9 +156,7 @@ def test_doctor_task_prints_json_and_writes_junit(
     ],
 )
 def test_invalid_input_fails_with_its_exit_code(
-    workdir: Path, capsys: pytest.CaptureFixture[str], command: str, exit_code: int, message: str
+    workdir: Path, capsys: pytest.CaptureFixture[str], command: str, code: int, message: str
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["kubeparcel", *command.split()])
-    assert ended.value.code == exit_code
+    assert exit_code(*command.split()) == code
     assert message in capsys.readouterr().err

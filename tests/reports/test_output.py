@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel import cli
 from kubeparcel.errors import DiskError, UsageError
 from kubeparcel.reports.output import ReportFiles, WrittenReports, as_text, write_reports
 from kubeparcel.reports.results import Check, Finding, Report
 from tests.support.recording_log import RecordingLog
 from tests.support.sample_packages import SamplePackages
+from tests.support.task_runs import exit_code
 
 PASSED = Report("layout", (Check("modes", "a.deb"),), 0.8)
 FAILED = Report("layout", (Check("modes", "a.deb", findings=(Finding("0755", "::debug::x"),)),), 0.8)
@@ -39,12 +39,6 @@ def broken(samples: SamplePackages, workdir: Path) -> Path:
     for file in (workdir / "dist").glob("source-*"):
         file.unlink()
     return workdir
-
-
-def run(*words: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["kubeparcel", *words])
-    return int(ended.value.code or 0)
 
 
 def test_layout_level_writes_only_requested_files(tmp_path: Path) -> None:
@@ -99,7 +93,7 @@ def test_junit_report_can_be_written_to_standard_output(broken: Path) -> None:
 
 
 def test_verify_writes_the_html_report_and_names_it(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("verify", "--html", "page.html", "--quiet") == 1
+    assert exit_code("verify", "--html", "page.html", "--quiet") == 1
     out, err = capsys.readouterr()
     assert out.splitlines()[-1].split() == ["report:", "page.html", "exit", "1"]
     assert err == "Log: dist/kubeparcel.log\n"
@@ -109,7 +103,7 @@ def test_verify_writes_the_html_report_and_names_it(broken: Path, capsys: pytest
 def test_json_output_is_one_document_and_files_are_named_on_stderr(
     broken: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("verify", "--html", "page.html", "--json") == 1
+    assert exit_code("verify", "--html", "page.html", "--json") == 1
     out, err = capsys.readouterr()
     document = json.loads(out)
     assert document["failed"] > 0
@@ -118,21 +112,21 @@ def test_json_output_is_one_document_and_files_are_named_on_stderr(
 
 
 def test_level_after_a_failed_level_is_listed_as_not_run(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("verify", "--level", "install", "--quiet") == 1
+    assert exit_code("verify", "--level", "install", "--quiet") == 1
     out = capsys.readouterr().out.splitlines()
     assert out[-2] == "  install  – not run: layout failed"
     assert out[-1].startswith("report: dist/verify.html · dist/verify.xml (JUnit)  ")
     assert "not run: layout failed" in (broken / "dist/verify.html").read_text()
-    assert run("verify", "--level", "install", "--json", "--quiet") == 1
+    assert exit_code("verify", "--level", "install", "--json", "--quiet") == 1
     levels = json.loads(capsys.readouterr().out)["levels"]
     assert [level["level"] for level in levels] == ["layout", "install"]
     assert levels[1]["not-run"] == "layout failed"
 
 
 def test_clean_removes_the_reports(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run("verify", "--level", "install", "--quiet")
+    exit_code("verify", "--level", "install", "--quiet")
     (broken / "dist/kubectl_1.36.3-1_amd64.deb").unlink()
-    assert run("clean") == 0
+    assert exit_code("clean") == 0
     assert not (broken / "dist").exists()
 
 
@@ -142,7 +136,7 @@ def test_github_run_gets_annotations_and_a_summary(
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(broken / "summary.md"))
     (broken / "summary.md").write_text("of an earlier step\n")
-    assert run("verify", "--json", "--quiet") == 1
+    assert exit_code("verify", "--json", "--quiet") == 1
     out, err = capsys.readouterr()
     assert json.loads(out)
     assert err.startswith("::error title=layout · dist/kubectl_1.36.3-1_amd64.deb · ")
@@ -155,7 +149,7 @@ def test_run_outside_github_has_no_annotations_or_summary(
     broken: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(broken / "summary.md"))
-    assert run("verify", "--quiet") == 1
+    assert exit_code("verify", "--quiet") == 1
     out, err = capsys.readouterr()
     assert "::error" not in out + err
     assert not (broken / "summary.md").exists()

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kubeparcel import cli
 from tests.support.package_builders import deb
-
-Run = Callable[..., tuple[int, str, str]]
+from tests.support.task_runs import Run, runner
 
 
 @pytest.fixture
 def run(workdir: Path, key: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a task in an empty folder; return its exit code, stdout and stderr."""
-    del key  # only has to exist
-
-    def run_task(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            cli.main(["kubeparcel", *map(str, words)])
-        output = capsys.readouterr()
-        return int(ended.value.code or 0), output.out, output.err
-
-    return run_task
+    return runner(capsys)
 
 
 @pytest.fixture

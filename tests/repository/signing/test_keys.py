@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel import cli
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository.signing import gpg, keyring, keys, openpgp
 from tests.support.published_keys import date
 from tests.support.repository_fixtures import Publish
+from tests.support.task_runs import exit_code
 
 
 def test_new_key_is_accepted_by_current_systems(key: Path) -> None:
@@ -57,9 +57,7 @@ def test_key_name_is_unique_and_cannot_be_a_path(key: Path) -> None:
 
 def run_key_task(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """Run the task `key` and return its standard output."""
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["kubeparcel", "key", *arguments])
-    assert not ended.value.code
+    assert exit_code("key", *arguments) == 0
     return capsys.readouterr().out
 
 
@@ -121,22 +119,18 @@ def test_key_task_creates_and_shows_keys_without_prompting(
     configuration: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", None)
-    words = ["kubeparcel", "key", "new", "--identity", "Me <me@example.invalid>", "--days", "400"]
-    for argv in (words, ["kubeparcel", "key", "show", "--json"]):
-        with pytest.raises(SystemExit) as ended:
-            cli.main(argv)
-        assert not ended.value.code
+    words = ["new", "--identity", "Me <me@example.invalid>", "--days", "400"]
+    for arguments in (words, ["show", "--json"]):
+        assert exit_code("key", *arguments) == 0
     output = capsys.readouterr().out
     assert re.search(r"valid until \d{4}-\d\d-\d\d, active", output)
     (row,) = json.loads(output[output.index("{") :])["keys"]
     assert (row["identity"], row["days-left"]) == ("Me <me@example.invalid>", 400)
     assert row["fingerprint"] == keys.load("default").current
-    for argv, code, line in (
+    for arguments, code, line in (
         (words, 2, "Key 'default' already exists"),
-        (["kubeparcel", "key", "show", "--name", "x"], 2, "Unknown key 'x'"),
-        (["kubeparcel", "key", "bend"], 2, "use new, show, list, extend or rotate"),
+        (["show", "--name", "x"], 2, "Unknown key 'x'"),
+        (["bend"], 2, "use new, show, list, extend or rotate"),
     ):
-        with pytest.raises(SystemExit) as ended:
-            cli.main(argv)
-        assert ended.value.code == code
+        assert exit_code("key", *arguments) == code
         assert line in capsys.readouterr().err

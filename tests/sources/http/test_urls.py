@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kubeparcel import cli
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.sources.http.urls import check_url, redact_url
+from tests.support.task_runs import exit_code
 
 INVALID = ("http://[::1/", "https://", "https:///path", "http://host:port/", "http://host:99999/", "file://[::1/")
 INVALID += ("http://a b/", "http://h\x1b[2J/", "http://./", "http://..", f"http://{'a' * 300}.example/", "http://h|t/")
@@ -52,10 +52,8 @@ def test_password_is_never_shown(password: str) -> None:
     "url", [*INVALID[:1], "https://user:se/c?r#et@127.0.0.1:9/x", "ftp://user:secret@host/x", "https://u:secret@[::1/"]
 )
 def test_tasks_report_a_url_without_its_password(workdir, capsys, command: str, url: str) -> None:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["kubeparcel", *command.format(url).split()])
+    assert exit_code(*command.format(url).split()) == 2
     output = capsys.readouterr()
-    assert ended.value.code == 2
     assert output.err
     for part in ("secret", "user:se", "c?r#et", "u:"):
         assert part not in output.out + output.err
@@ -63,15 +61,11 @@ def test_tasks_report_a_url_without_its_password(workdir, capsys, command: str, 
 
 @pytest.mark.parametrize("host", ["http://cdn.example.org/", "a b", "cdn.example.org:x", "[::1", "\x1b[2J"])
 def test_hosts_to_follow_are_checked(workdir, capsys, host: str) -> None:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["kubeparcel", "ls", "http://127.0.0.1:9/", "--follow", host])
-    assert ended.value.code == 2
+    assert exit_code("ls", "http://127.0.0.1:9/", "--follow", host) == 2
     assert "Invalid --follow" in capsys.readouterr().err
 
 
 def test_proxy_without_its_library_is_an_error(workdir, capsys, monkeypatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "socks5://h")
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["kubeparcel", "ls", "http://example.invalid/"])
-    assert ended.value.code == 3
+    assert exit_code("ls", "http://example.invalid/") == 3
     assert "example.invalid" in capsys.readouterr().err

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from kubeparcel import cli
 from tests.diff.conftest import Entry, write_deb, write_rpm
 from tests.support.archive_builders import File
 from tests.support.elf_files import Go, elf
 from tests.support.repository_fixtures import configuration, dist, key, publish, repo, session_key
+from tests.support.task_runs import runner
 from tests.support.vulnerability_databases import entry, write_database
 
 RunAudit = Callable[..., tuple[int, str, str]]
@@ -98,11 +98,4 @@ def write_packages(folder: Path, functions: Sequence[str] = (f"{HTTP2}.(*Server)
 
 @pytest.fixture
 def run_audit(capsys: pytest.CaptureFixture[str]) -> RunAudit:
-    """Run the task: exit code, standard output, standard error."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as raised:
-            cli.main(["kubeparcel", "audit", *map(str, words)])
-        return (int(raised.value.code or 0), *capsys.readouterr())
-
-    return run
+    return runner(capsys, "audit")
