@@ -31,7 +31,9 @@ def compare_files(pair: ContentsPair) -> Iterator[Change]:
         yield Change(_topic(path, new[path], folders), _label(path, new[path]), new=str(new[path].kind))
     times = False
     for path in sorted(old.keys() & new.keys()):
-        yield from _compare_entries(pair, path, old[path], new[path])
+        yield from _compare_attributes(pair, path, old[path], new[path])
+        if old[path].sha256 != new[path].sha256 and old[path].kind is new[path].kind:
+            yield from _compare_contents(pair, path, old[path], new[path])
         times = times or old[path].mtime != new[path].mtime
     for path, target in moved.items():
         yield from _compare_attributes(pair, target, old[path], new[target])
@@ -77,28 +79,18 @@ def _label(path: str, entry: PackageEntry) -> str:
     return f"{path}/" if entry.kind is FileType.DIR else path
 
 
-def _compare_entries(pair: ContentsPair, path: str, old: PackageEntry, new: PackageEntry) -> Iterator[Change]:
-    yield from _compare_attributes(pair, path, old, new)
-    if old.sha256 != new.sha256 and old.kind is new.kind:
-        yield from _compare_contents(pair, path, old, new)
-
-
 def _compare_attributes(pair: ContentsPair, path: str, old: PackageEntry, new: PackageEntry) -> Iterator[Change]:
     topic = Topic.INCIDENTAL if _is_incidental(path) else Topic.ATTRIBUTES
     for attribute, before, after in (
         ("type", str(old.kind), str(new.kind)),
         ("mode", f"{old.mode:04o}", f"{new.mode:04o}"),
         ("owner", f"{old.owner}:{old.group}", f"{new.owner}:{new.group}"),
-        ("target", _target(pair, old), _target(pair, new)),
+        ("target", pair.path(old.target), pair.path(new.target)),
         ("capabilities", old.capabilities, new.capabilities),
     ):
         if before != after:
             yield Change(topic, path, attribute, before or "none", after or "none")
     yield from _compare_flags(pair, path, old, new)
-
-
-def _target(pair: ContentsPair, entry: PackageEntry) -> str:
-    return pair.path(entry.target)
 
 
 def _compare_flags(pair: ContentsPair, path: str, old: PackageEntry, new: PackageEntry) -> Iterator[Change]:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
 from kubeparcel.diff.model import Change, ContentsPair, Topic
-from kubeparcel.packages.model import PackageContents, Script
+from kubeparcel.packages.model import PackageContents
 from kubeparcel.packages.relations import normalize_relation
 from kubeparcel.times import utc_time
 
@@ -51,16 +51,9 @@ def compare_scripts(pair: ContentsPair) -> Iterator[Change]:
         if old and new and old.interpreter != new.interpreter:
             yield Change(Topic.SCRIPTS, name, "interpreter", old.interpreter, new.interpreter)
         if not (old and new) or old.body != new.body:
-            yield Change(Topic.SCRIPTS, name, *_presence(old, new), lines=unified_diff(_body(old), _body(new)))
-
-
-def _presence(old: Script | None, new: Script | None) -> tuple[str, str, str]:
-    """Return the attribute and its values for a script that only one package has, or that changed."""
-    return ("script", "" if old is None else "present", "" if new is None else "present")
-
-
-def _body(script: Script | None) -> str:
-    return script.body if script else ""
+            before, after = ("present" if script else "" for script in (old, new))
+            lines = unified_diff(*(script.body if script else "" for script in (old, new)))
+            yield Change(Topic.SCRIPTS, name, "script", before, after, lines)
 
 
 def unified_diff(old: str, new: str) -> tuple[str, ...]:

@@ -1,10 +1,4 @@
-"""A host that runs systemd, so that a container runtime and a kubelet can run in it.
-
-Used by the levels service and cluster::
-
-    with start_node(session, host, "n1") as container:
-        container.run("systemctl", "is-active", "containerd")
-"""
+"""A host that runs systemd, so that a container runtime and a kubelet can run in it: a node."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class WorkaroundProbe:
 
     def flags_for(self, spec: ContainerSpec) -> tuple[str, ...]:
         """Return the flags that a container like `spec` needs; raise ToolError if none help."""
-        kind = _kind(spec)
+        kind = " ".join([*(["systemd"] if spec.systemd else []), *sorted(spec.capabilities)]) or "plain"
         with self.lock:
             if kind not in self.flags_by_kind:
                 self.flags_by_kind[kind] = self._find(kind, spec)
@@ -105,10 +105,6 @@ class WorkaroundProbe:
             with suppress(ToolError):
                 self.engine.remove(ResourceKind.CONTAINER, name)
         return None
-
-
-def _kind(spec: ContainerSpec) -> str:
-    return " ".join([*(["systemd"] if spec.systemd else []), *sorted(spec.capabilities)]) or "plain"
 
 
 def _machine_properties() -> tuple[str, ...]:

@@ -1,12 +1,7 @@
 """One archive with the images of a control plane, for a cluster without a registry.
 
 Each image is taken from the first source that has it: the folder of archives, a reachable registry,
-or a build from Go modules. Typical use::
-
-    names = node.run("kubeadm", "config", "images", "list", …).stdout.split()
-    archive = build_archive(version, names, session.store, session.log, engine=session.engine)
-    node.copy_in(archive, "/images.tar")
-    node.run("ctr", "--namespace=k8s.io", "images", "import", "/images.tar")
+or a build from Go modules.
 """
 
 from __future__ import annotations

@@ -47,7 +47,12 @@ class Selection:
 
     def includes(self, level: str, *names: str) -> bool:
         """Return whether a pattern matches one of the names, with or without its level."""
-        return not self.patterns or any(_matches(pattern, level, names) for pattern in self.patterns)
+        return not self.patterns or any(
+            fnmatchcase(text, pattern)
+            for pattern in self.patterns
+            for name in names
+            for text in (name, f"{level}/{name}")
+        )
 
     def filter(self, entries: Entries) -> Entries:
         """Return the selected entries, and only levels that have some."""
@@ -76,10 +81,6 @@ class Selection:
 
 
 EVERYTHING = Selection()
-
-
-def _matches(pattern: str, level: str, names: Sequence[str]) -> bool:
-    return any(fnmatchcase(text, pattern) for name in names for text in (name, f"{level}/{name}"))
 
 
 def list_as_json(entries: Entries, summaries: Mapping[str, str]) -> str:

@@ -63,7 +63,8 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None, selection
         if not isinstance(result, KubeparcelError):
             expected, sboms = expected_from_package(result, catalog, kubernetes), read_sboms(file)
         checks += check_package(result, display_path(file), expected, catalog, owners, selection, sboms)
-    return Report(LEVEL, tuple(checks), time.monotonic() - started, packages=tuple(map(_checked_package, packages)))
+    checked = (CheckedPackage(display_path(p.file), p.name, p.release, p.arch, str(p.format)) for p in packages)
+    return Report(LEVEL, tuple(checks), time.monotonic() - started, packages=tuple(checked))
 
 
 def entries() -> tuple[Entry, ...]:
@@ -71,10 +72,6 @@ def entries() -> tuple[Entry, ...]:
     from kubeparcel.verify.layout.checks import CHECKS
 
     return (Entry(READABLE_CHECK, READABLE_MEANING), *(Entry(check.name, check.meaning) for check in CHECKS))
-
-
-def _checked_package(package: PackageContents) -> CheckedPackage:
-    return CheckedPackage(display_path(package.file), package.name, package.release, package.arch, str(package.format))
 
 
 def read_or_error(file: Path, cache: InspectionCache | None = None) -> PackageContents | KubeparcelError:

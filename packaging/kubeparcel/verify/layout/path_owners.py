@@ -17,7 +17,9 @@ from kubeparcel.packages.relations import parse_relations, satisfies
 Identity: TypeAlias = tuple[Format, str, str, str]
 """A package's format, name, version and architecture."""
 
-_MANIFEST_KINDS = {"file": FileType.FILE, "dir": FileType.DIR, "link": FileType.SYMLINK}
+FILE_TYPES = {"file": FileType.FILE, "dir": FileType.DIR, "link": FileType.SYMLINK}
+"""The types of a manifest's files, by their `kind`."""
+
 _EXCLUDING_RELATIONS = ("conflicts", "replaces", "obsoletes")
 _MERGED_STARTS = ("/bin", "/sbin", "/lib")
 _MERGED = re.compile(r"^/(bin|sbin|lib(?:32|64|x32)?)(?=/|$)")
@@ -163,7 +165,7 @@ def manifest_paths(manifest: PackageManifest) -> Iterator[PathOwner]:
     version = f"{manifest.version}-{manifest.revision}"
     owner = Owner(manifest.format, manifest.name, version, manifest.arch_name, _excluded(manifest.format_relations()))
     for file in manifest.files:
-        yield PathOwner(owner, file.path, _MANIFEST_KINDS[file.kind], file.mode, "root:root", file.link or file.sha256)
+        yield PathOwner(owner, file.path, FILE_TYPES[file.kind], file.mode, "root:root", file.link or file.sha256)
 
 
 def _excluded(relations: Mapping[str, Iterable[str]]) -> tuple[str, ...]:

@@ -10,9 +10,7 @@ from kubeparcel.packages.member_names import parent_directories
 from kubeparcel.packages.model import FileType, PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings, in_catalog
-from kubeparcel.verify.layout.path_owners import package_identity
-
-_KINDS = {"file": FileType.FILE, "dir": FileType.DIR, "link": FileType.SYMLINK}
+from kubeparcel.verify.layout.path_owners import FILE_TYPES, package_identity
 
 
 @check("every expected file and directory is in the package", applies=in_catalog)
@@ -62,7 +60,7 @@ def file_types(context: CheckContext) -> Iterator[Finding]:
     for entry in context.contents.entries:
         file = context.expected.files.get(entry.path)
         if file is not None:
-            expected, found = _KINDS[file.kind].value, entry.kind.value
+            expected, found = FILE_TYPES[file.kind].value, entry.kind.value
             if file.link:
                 expected, found = f"{expected} to {file.link}", f"{found} to {entry.target}"
             differences.append((expected, found, entry.path))
