@@ -10,7 +10,7 @@ from typing import TypeVar
 from kubeparcel.model import Format
 from kubeparcel.verify.layout import level
 from tests.support.mutants.mutant import BOTH, call
-from tests.support.sample_packages import Mutation, SamplePackages
+from tests.support.sample_packages import Mutation, PackageDraft, SamplePackages
 
 DEB, RPM = ("deb",), ("rpm",)
 HOSTS: Mapping[Format, str] = {Format.DEB: "trixie", Format.RPM: "trixie-dnf"}
@@ -40,6 +40,16 @@ M = TypeVar("M", bound=HostMutant)
 def scriptlet(at: str, text: str) -> Mutation:
     """Return a change: text is appended to a scriptlet."""
     return call("append_to_script", at, text)
+
+
+def combine(changes: Sequence[Mutation]) -> Mutation:
+    """Return a change that makes several, in order."""
+
+    def mutate(draft: PackageDraft) -> None:
+        for change in changes:
+            change(draft)
+
+    return mutate
 
 
 def per_format(mutants: Sequence[M]) -> list[tuple[M, Format]]:

@@ -20,7 +20,7 @@ def test_kernel_settings_of_a_node_do_not_change_the_machine(session):
         for name in SETTINGS:
             other = "1" if before[name].strip() == "0" else "0"
             node.write_file(f"/proc/sys/{name}", other)
-            assert node.read_file(f"/proc/sys/{name}") == other
+            assert node.run("cat", f"/proc/sys/{name}").stdout == other
         masked = node.run("systemctl", "is-enabled", "systemd-sysctl.service", check=False)
         assert masked.stdout.strip() == "masked-runtime"
         node.restart()
@@ -32,7 +32,7 @@ def test_kernel_settings_of_a_node_do_not_change_the_machine(session):
 @pytest.mark.parametrize("name", ["trixie", "trixie-dnf"])
 def test_a_node_runs_systemd_and_containerd_and_survives_a_restart(session, name):
     with systemd_node.start_node(session, catalog.load_hosts().get(name), "n1") as node:
-        assert node.read_file("/proc/1/comm").strip() == "systemd"
+        assert node.run("cat", "/proc/1/comm").stdout.strip() == "systemd"
         assert node.run("hostname").stdout.strip() == "n1"
         node.wait_for(
             lambda: node.run("ctr", "version", check=False).exit_code == 0,
@@ -42,7 +42,7 @@ def test_a_node_runs_systemd_and_containerd_and_survives_a_restart(session, name
         node.write_file("/var/lib/kubelet/note", "kept")
         node.restart()
         systemd_node.finish_boot(node)
-        assert node.read_file("/var/lib/kubelet/note") == "kept"
+        assert node.run("cat", "/var/lib/kubelet/note").stdout == "kept"
 
 
 def test_a_node_whose_first_process_exits_is_an_error_at_once(session, monkeypatch):

@@ -76,11 +76,11 @@ def test_the_runtime_of_a_node_is_configured_for_the_packages(node):
 
 
 def test_each_node_has_its_own_machine_id_and_no_repository(node, session, packages):
-    first = node.read_file("/etc/machine-id").strip()
+    first = node.run("cat", "/etc/machine-id").stdout.strip()
     assert len(first) == 32
     image = ensure_node_image(session, node.host, packages(node.host.name))
     with systemd_node.start_node(session, node.host, "n2", image=image) as other:
-        assert other.read_file("/etc/machine-id").strip() not in {"", first}
+        assert other.run("cat", "/etc/machine-id").stdout.strip() not in {"", first}
     assert not node.exists("/var/lib/kubeparcel/repository")
     assert not node.exists("/packages")
 
@@ -101,7 +101,7 @@ def test_held_packages_are_kept_at_their_versions(node, packages):
         assert node.run("apt-mark", "showhold").stdout.split() == sorted(names)
     else:
         configuration = configparser.ConfigParser()
-        configuration.read_string(node.read_file("/etc/dnf/dnf.conf"))
+        configuration.read_string(node.run("cat", "/etc/dnf/dnf.conf").stdout)
         assert configuration["main"]["excludepkgs"].split() == sorted(names)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_type_hints
@@ -22,11 +22,11 @@ from kubeparcel.verify.install.level import scenarios
 from kubeparcel.verify.install.steps import NoFindings
 from kubeparcel.verify.level_runner import LevelRun, run_level, run_scenario
 from kubeparcel.verify.scenario import HostContext, Step
-from tests.acceptance.host_mutants import HOSTS, layout_results, per_format
+from tests.acceptance.host_mutants import HOSTS, combine, layout_results, per_format
 from tests.acceptance.install_mutants import PACKAGE_MUTANTS, InstallMutant
 from tests.acceptance.small_packages import make_programs_runnable, small_samples, write_set
 from tests.acceptance.stage_mutants import STAGE_MUTANTS
-from tests.support.sample_packages import Mutation, PackageDraft, SamplePackages, sample_packages
+from tests.support.sample_packages import SamplePackages, sample_packages
 
 MUTANTS = (*PACKAGE_MUTANTS, *STAGE_MUTANTS)
 CASES = per_format(MUTANTS)
@@ -123,17 +123,9 @@ def _package_set(sound: SoundPackages, revision: str, machine: Machine, folder: 
     mutants = [m for m in machine.mutants if m.in_previous == (revision == OLD)]
     for name in {mutant.package for mutant in mutants}:
         changes = [make_programs_runnable, *(m.mutate for m in mutants if m.package == name)]
-        file = samples.write(samples.manifest(name, format_), _combine(changes), folder / name)
+        file = samples.write(samples.manifest(name, format_), combine(changes), folder / name)
         files[file.name] = file
     return load_package_sets(sorted(files.values()), target)[format_]
-
-
-def _combine(changes: Sequence[Mutation]) -> Mutation:
-    def mutate(draft: PackageDraft) -> None:
-        for change in changes:
-            change(draft)
-
-    return mutate
 
 
 def _is_preparation(step: Step[HostContext]) -> bool:

@@ -48,6 +48,6 @@ def test_process_has_the_arguments_of_the_setting(node, tmp_path, monkeypatch, v
     path = "/etc/default/kubelet"
     node.write_file(path, text_at(plan(kubelet_extra_args=value)["kubelet", "deb"], path))
     node.run("systemctl", "restart", "kubelet")
-    arguments = node.read_file("/run/arguments").removesuffix("\0").split("\0")
+    arguments = node.run("cat", "/run/arguments").stdout.removesuffix("\0").split("\0")
     base = arguments.index("--config=/var/lib/kubelet/config.yaml") + 1
     assert arguments[base:] == ARGUMENTS[value]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,12 +24,12 @@ from kubeparcel.verify.service.level import FIPS, INSTALL, scenarios
 from kubeparcel.verify.service.services import NAME
 from kubeparcel.verify.service.services import scenario as services_scenario
 from tests.acceptance.conftest import Site
-from tests.acceptance.host_mutants import HOSTS, layout_results, per_format
+from tests.acceptance.host_mutants import HOSTS, combine, layout_results, per_format
 from tests.acceptance.lifecycle_mutants import LIFECYCLE_MUTANTS
 from tests.acceptance.service_mutants import FIPS_MUTANTS, NODE_MUTANTS, SERVICE_MUTANTS, SMALL, ServiceMutant
 from tests.acceptance.service_packages import REAL, PackageWriter, create_writer
 from tests.acceptance.small_packages import SERVICES, small_samples
-from tests.support.sample_packages import Mutation, PackageDraft, SamplePackages, sample_packages
+from tests.support.sample_packages import SamplePackages, sample_packages
 
 NAMES = (*REAL, "kubectl", "kubernetes-cni", "cri-tools")
 WITH_SERVICE = (*NAMES, *SERVICES)
@@ -128,7 +128,7 @@ def _run_machine(session: Session, sound: SoundPackages, machine: Machine, folde
             key = (name, in_previous)
             mutants = [m for m in machine.mutants if (m.package, m.in_previous) == key]
             if mutants:
-                mutate = _combine([mutant.mutate for mutant in mutants])
+                mutate = combine([mutant.mutate for mutant in mutants])
                 target = folder / name / variant
                 file = sound.writers[variant].write(name, machine.format, target, mutate)
                 place = Path(tempfile.mkdtemp(dir=session.folder))
@@ -142,14 +142,6 @@ def _run_machine(session: Session, sound: SoundPackages, machine: Machine, folde
     scenario = replace(scenario, steps=steps)
     planned = level.plan_scenario(session, host, scenario, sets[current], start)
     return run_scenario(level.LEVEL, session, planned)
-
-
-def _combine(changes: Sequence[Mutation]) -> Mutation:
-    def mutate(draft: PackageDraft) -> None:
-        for change in changes:
-            change(draft)
-
-    return mutate
 
 
 def _replace_package(packages: PackageSet, file: Path, folder: Path) -> PackageSet:

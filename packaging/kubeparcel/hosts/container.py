@@ -49,10 +49,6 @@ class Container:
         """Run the text of a shell script; it stops at the first failing command."""
         return self.run("sh", "-euc", text, "sh", *arguments, check=check, timeout=timeout)
 
-    def read_file(self, path: str) -> str:
-        """Return a file's text; raise ToolError if it does not exist."""
-        return self.run("cat", path).stdout
-
     def write_file(self, path: str, text: str) -> None:
         """Write a file, creating its parent folders."""
         self.run("sh", "-euc", 'mkdir -p "${1%/*}"; cat >"$1"', "sh", path, stdin=text)

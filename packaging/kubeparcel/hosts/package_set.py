@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kubeparcel.config.package_spec import CNI_BIN_DIR
 from kubeparcel.files import sha256_of
 from kubeparcel.model import Arch, Format
-from kubeparcel.packages.model import FileType, PackageContents
+from kubeparcel.packages.model import FileType, PackageContents, PackageEntry
 from kubeparcel.packages.reader import read_packages
 from kubeparcel.packages.versions import version_key
 
@@ -35,6 +35,11 @@ class PackageSet:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(contents.name for contents in self.contents)
+
+    @property
+    def entries(self) -> Iterator[PackageEntry]:
+        """The paths of all packages."""
+        return (entry for contents in self.contents for entry in contents.entries)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -60,8 +65,9 @@ class PackageSet:
     @functools.cached_property
     def cni_bin_dir(self) -> str:
         """The folder of the CNI plugins; the default without any."""
-        entries = (entry for contents in self.contents for entry in contents.entries)
-        paths = (entry.path.rpartition("/") for entry in entries if entry.kind is FileType.FILE and entry.mode & 0o111)
+        paths = (
+            entry.path.rpartition("/") for entry in self.entries if entry.kind is FileType.FILE and entry.mode & 0o111
+        )
         return next((folder for folder, _, name in paths if name in REFERENCE_PLUGINS), CNI_BIN_DIR)
 
 

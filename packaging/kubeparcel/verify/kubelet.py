@@ -66,8 +66,7 @@ class KubeletFiles:
         Without an environment file in them, its path is the format's usual one. A unit in /etc
         does not count: it overrides the packages' own.
         """
-        entries = (entry for package in packages.contents for entry in package.entries)
-        paths = [entry.path for entry in entries if entry.kind is FileType.FILE]
+        paths = [entry.path for entry in packages.entries if entry.kind is FileType.FILE]
 
         def ending(suffix: str) -> str:
             return next((path for path in paths if path.endswith(suffix)), "")

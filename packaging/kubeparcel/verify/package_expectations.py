@@ -33,32 +33,28 @@ def binaries(packages: PackageSet) -> Mapping[str, PackageContents]:
 
 def has_fips_module(packages: PackageSet) -> bool:
     """Return whether the kubelet is compiled with Go's FIPS 140-3 module."""
-    entries = (e for contents in packages.contents if contents.name == ENV_HOLDER for e in contents.entries)
-    return any(e.elf.go.settings.get("GOFIPS140") for e in entries if e.elf and e.elf.go)
+    entries = packages.only([ENV_HOLDER]).entries
+    return any(entry.elf.go.settings.get("GOFIPS140") for entry in entries if entry.elf and entry.elf.go)
 
 
 def config_files(packages: PackageSet) -> tuple[str, ...]:
     """Return the paths that an administrator edits: conffiles and the environment file."""
     env_files = LayoutPaths.from_catalog(catalogs.load(), packages.format).env_files
-    return tuple(
-        entry.path
-        for contents in packages.contents
-        for entry in contents.entries
-        if entry.kind is FileType.FILE and (entry.is_conffile or entry.path in env_files)
-    )
+    files = (entry for entry in packages.entries if entry.kind is FileType.FILE)
+    return tuple(entry.path for entry in files if entry.is_conffile or entry.path in env_files)
 
 
 def completed_programs(packages: PackageSet) -> tuple[str, ...]:
     """Return the names of the programs that the packages have bash completions for."""
-    paths = (entry.path for contents in packages.contents for entry in contents.entries)
-    names = (path.removeprefix(_COMPLETIONS) for path in paths if path.startswith(_COMPLETIONS))
-    return tuple(name for name in names if name)
+    paths = (entry.path for entry in packages.entries if entry.path.startswith(_COMPLETIONS))
+    return tuple(filter(None, (path.removeprefix(_COMPLETIONS) for path in paths)))
 
 
 def dependencies_of(packages: PackageSet, name: str) -> tuple[str, ...]:
     """Return the names of the packages that this one depends on, by its record or the catalog."""
-    contents = next(contents for contents in packages.contents if contents.name == name)
-    expected = expected_from_package(contents, catalogs.load(), _kubernetes(packages))
+    by_name = {contents.name: contents for contents in packages.contents}
+    kubernetes = Version.parse(by_name[ENV_HOLDER].upstream_version) if ENV_HOLDER in by_name else None
+    expected = expected_from_package(by_name[name], catalogs.load(), kubernetes)
     relations = expected.relations.get("depends", ()) if expected else ()
     names = (relation.partition(" (")[0] for relation in relations if not is_generated(relation))
     return tuple(sorted(names))
@@ -68,8 +64,3 @@ def external_dependencies(packages: PackageSet) -> tuple[str, ...]:
     """Return what the packages depend on that is not among them."""
     required = {other for name in packages.names for other in dependencies_of(packages, name)}
     return tuple(sorted(required.difference(packages.names)))
-
-
-def _kubernetes(packages: PackageSet) -> Version | None:
-    versions = (Version.parse(c.upstream_version) for c in packages.contents if c.name == ENV_HOLDER)
-    return next(versions, None)

@@ -12,7 +12,6 @@ from kubeparcel.errors import UnknownVersion
 from kubeparcel.model import Format, Version
 from kubeparcel.packages import provenance
 from kubeparcel.packages.manifest import ManifestFile, PackageManifest
-from kubeparcel.packages.member_names import parent_directories
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
@@ -54,10 +53,6 @@ class ExpectedPackage:
     scripts: Mapping[str, str] = field(default_factory=dict)
     timestamp: int = 0
     exact: bool = False
-
-    def parent_folders(self) -> frozenset[str]:
-        """Return the folders above the files: debs contain them too."""
-        return frozenset(parent_directories(self.files))
 
 
 NOT_IN_CATALOG = ExpectedPackage("", {}, {})

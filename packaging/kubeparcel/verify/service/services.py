@@ -57,7 +57,7 @@ def _has_unit(unit: str) -> StepFunction:
         yield from unit_is_valid(context, unit)
         yield from enabled_as_preset(context, unit)
         path = unit_properties(context, "FragmentPath", unit=unit)["FragmentPath"]
-        packaged = {entry.path for contents in context.packages.contents for entry in contents.entries}
+        packaged = {entry.path for entry in context.packages.entries}
         if path not in packaged and path.removeprefix("/usr") not in packaged:
             yield Finding("a unit of the packages", path or "no unit", unit)
 

@@ -34,7 +34,7 @@ def files_present(context: CheckContext) -> Iterator[Finding]:
 def no_stray_files(context: CheckContext) -> Iterator[Finding]:
     """Report paths that neither the catalog nor the configuration lists."""
     expected = context.expected
-    parents = expected.parent_folders() | {
+    parents = {*parent_directories(expected.files)} | {
         str(parent) for folder in expected.binary_folders for parent in PurePosixPath(folder).parents
     }
     strays = (
