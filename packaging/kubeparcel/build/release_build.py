@@ -26,7 +26,7 @@ from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Check, Report
 from kubeparcel.sources.patch_files import store_patches
 from kubeparcel.store import Store
-from kubeparcel.verify.layout import level
+from kubeparcel.verify.layout import LEVEL
 from kubeparcel.verify.layout.path_owners import PathOwners, manifest_paths
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def report_checks(
     failed = [package for package, results in zip(packages, checks, strict=True) if not all(c.passed for c in results)]
     if failed:
         discard_packages(failed, packages, store)
-    report = Report(level.LEVEL, tuple(itertools.chain.from_iterable(checks)), seconds)
+    report = Report(LEVEL, tuple(itertools.chain.from_iterable(checks)), seconds)
     title = f"{release}: " if release else ""
     if report.passed:
         log.info("Check", f"{title}{report.summary} · {duration(seconds)}")

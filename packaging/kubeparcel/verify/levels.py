@@ -14,6 +14,7 @@ from kubeparcel.errors import UsageError
 from kubeparcel.hosts import catalog
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.reports.results import Report
+from kubeparcel.verify.layout import LEVEL
 from kubeparcel.verify.layout import level as layout
 from kubeparcel.verify.releases import files_for_hosts, find_releases, merge_reports, select_release
 from kubeparcel.verify.request import PreviousPackages, VerifyRequest
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from kubeparcel.config.settings import Settings
     from kubeparcel.verify.host_levels import Hosts
 
-LEVELS = ("layout", *catalog.LEVELS)
+LEVELS = (LEVEL, *catalog.LEVELS)
 
 
 def _now() -> datetime:
@@ -40,7 +41,7 @@ class VerifyResult:
     @property
     def on_hosts(self) -> bool:
         """Whether a level on hosts was requested."""
-        return self.reports[-1].level != layout.LEVEL
+        return self.reports[-1].level != LEVEL
 
 
 def run_levels(
@@ -66,10 +67,10 @@ def run_levels(
     if request.kubernetes:
         releases = (select_release(releases, request.kubernetes),)
     request = replace(request, paths=files_for_hosts(releases, request.paths, log))
-    if layout.LEVEL in levels:
+    if LEVEL in levels:
         selection = Selection(request.only)
         reports.append(merge_reports([layout.check_paths(release.files, catalog_, selection) for release in releases]))
-    if levels[-1] != layout.LEVEL and not any(report.failed for report in reports):
+    if levels[-1] != LEVEL and not any(report.failed for report in reports):
         from kubeparcel.verify.host_levels import run_host_levels
 
         reports += run_host_levels(request, levels, log, previous, elsewhere)
@@ -122,7 +123,7 @@ def list_checks(request: VerifyRequest, settings: Settings, *, as_json: bool) ->
     selected = {name: of_level for name, of_level in selection.filter(entries).items() if name in levels}
     from kubeparcel.verify.host_levels import HOST_LEVELS
 
-    summaries = {layout.LEVEL: layout.SUMMARY, **{host_level.name: host_level.summary for host_level in HOST_LEVELS}}
+    summaries = {LEVEL: layout.SUMMARY, **{host_level.name: host_level.summary for host_level in HOST_LEVELS}}
     return list_as_json(selected, summaries) if as_json else list_as_text(selected, summaries)
 
 
@@ -143,4 +144,4 @@ def _entries(package_names: Sequence[str]) -> Entries:
     host_levels = {
         level.name: [scenario.entry for scenario in level.all_scenarios(package_names)] for level in HOST_LEVELS
     }
-    return {layout.LEVEL: layout.entries(), **host_levels}
+    return {LEVEL: layout.entries(), **host_levels}

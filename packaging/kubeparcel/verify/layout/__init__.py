@@ -1,1 +1,3 @@
 """The layout level: packages are read and checked without installing anything."""
+
+LEVEL = "layout"

@@ -8,25 +8,31 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kubeparcel.config import catalog as catalogs
+from kubeparcel.config.catalog import Catalog
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.model import Version
+from kubeparcel.packages import reader
 from kubeparcel.packages.find import find_package_files
+from kubeparcel.packages.inspection import InspectionCache
+from kubeparcel.packages.model import PackageContents
 from kubeparcel.paths import display_path
 from kubeparcel.reports.results import Check, CheckedPackage, Finding, Report
+from kubeparcel.trust.sbom_files import SbomFile, read_sboms
+from kubeparcel.verify.layout import LEVEL
+from kubeparcel.verify.layout.check_context import CheckContext
+from kubeparcel.verify.layout.checks import CHECKS, run_checks
+from kubeparcel.verify.layout.expected import (
+    NOT_IN_CATALOG,
+    ExpectedPackage,
+    LayoutPaths,
+    expected_from_package,
+    upstream_version,
+)
+from kubeparcel.verify.layout.path_owners import PathOwners, contents_paths
 from kubeparcel.verify.selection import EVERYTHING, Entry, Selection
 
-if TYPE_CHECKING:
-    from kubeparcel.config.catalog import Catalog
-    from kubeparcel.packages.inspection import InspectionCache
-    from kubeparcel.packages.model import PackageContents
-    from kubeparcel.trust.sbom_files import SbomFile
-    from kubeparcel.verify.layout.expected import ExpectedPackage
-    from kubeparcel.verify.layout.path_owners import PathOwners
-
-LEVEL = "layout"
 SUMMARY = "the contents of each package"
 READER_THREADS = min(4, os.cpu_count() or 1)
 """Packages read at a time: each may have a binary of 64 MiB in memory."""
@@ -43,11 +49,6 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None, selection
     kubeparcel, without the user's packages. Checks that are not selected are returned as not run.
     Raises UsageError if a path does not exist or there are no packages.
     """
-    from kubeparcel.packages.inspection import InspectionCache
-    from kubeparcel.trust.sbom_files import read_sboms
-    from kubeparcel.verify.layout.expected import expected_from_package
-    from kubeparcel.verify.layout.path_owners import PathOwners, contents_paths
-
     started = time.monotonic()
     files = find_package_files(paths)
     catalog = catalog or catalogs.load()
@@ -69,15 +70,11 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None, selection
 
 def entries() -> tuple[Entry, ...]:
     """Return all checks as `--list` shows them."""
-    from kubeparcel.verify.layout.checks import CHECKS
-
     return (Entry(READABLE_CHECK, READABLE_MEANING), *(Entry(check.name, check.meaning) for check in CHECKS))
 
 
 def read_or_error(file: Path, cache: InspectionCache | None = None) -> PackageContents | KubeparcelError:
     """Return the contents of a package file, or the error if it cannot be read."""
-    from kubeparcel.packages import reader
-
     try:
         return reader.read_package(file, cache)
     except KubeparcelError as error:
@@ -97,10 +94,6 @@ def check_package(
 
     A package that cannot be read has a single, failed check.
     """
-    from kubeparcel.verify.layout.check_context import CheckContext
-    from kubeparcel.verify.layout.checks import run_checks
-    from kubeparcel.verify.layout.expected import NOT_IN_CATALOG, LayoutPaths
-
     if isinstance(package, KubeparcelError):
         finding = Finding("a complete package", package.message, hint=package.hint)
         return (Check(READABLE_CHECK, name, READABLE_MEANING, (finding,)),)
@@ -111,8 +104,6 @@ def check_package(
 
 def _newest_kubernetes(packages: Sequence[PackageContents], catalog: Catalog) -> Version | None:
     """Return the newest version of Kubernetes: of packages that are not versioned separately."""
-    from kubeparcel.verify.layout.expected import upstream_version
-
     versions = []
     for package in packages:
         spec = catalog.packages.get(package.name)

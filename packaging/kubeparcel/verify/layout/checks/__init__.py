@@ -7,6 +7,7 @@ from dataclasses import astuple, replace
 from itertools import islice
 
 from kubeparcel.reports.results import Check, Finding
+from kubeparcel.verify.layout import LEVEL
 from kubeparcel.verify.layout.check_context import CheckContext, CheckDefinition
 from kubeparcel.verify.layout.checks import (
     binaries,
@@ -22,7 +23,6 @@ from kubeparcel.verify.layout.checks import (
 )
 from kubeparcel.verify.selection import EVERYTHING, NOT_SELECTED, Selection
 
-LEVEL = "layout"
 MAX_FINDINGS = 100
 """The number of findings of a check that are reported."""
 
