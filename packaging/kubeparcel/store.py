@@ -172,7 +172,10 @@ class Store:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                folder.rmdir()  # most are empty by now
+            except OSError:
+                shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def lock(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:

@@ -187,13 +187,13 @@ def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dic
 
 def _library_dependencies(plan: PackagePlan, files: Sequence[ManifestFile], store: Store) -> Iterator[tuple[str, str]]:
     """Yield the C library dependencies of the package's programs, read from the files."""
-    for relations in _read_programs("libraries", linked_software.library_relations, files, store):
+    for relations in _read_programs("libraries", files, store):
         yield from (("depends", library) for library in relations.get(plan.format, []))
 
 
 def _bundled_modules(files: Sequence[ManifestFile], store: Store) -> tuple[str, ...]:
     """Return what an rpm provides for the Go modules in its programs, read from the files."""
-    records = _read_programs("modules", linked_software.read_linked_modules, files, store)
+    records = _read_programs("modules", files, store)
     modules = (LinkedModule(*module) for record in records for module in record)
     return tuple(linked_software.bundled_modules(modules))
 
@@ -201,19 +201,27 @@ def _bundled_modules(files: Sequence[ManifestFile], store: Store) -> tuple[str, 
 def cache_programs(binaries: Mapping[str, str], store: Store) -> None:
     """Read what `finalize` needs to know of binaries, so that it is in the store's records."""
     files = [ManifestFile(name, 0o755, sha256=sha256) for name, sha256 in binaries.items()]
-    list(_read_programs("libraries", linked_software.library_relations, files, store))
-    list(_read_programs("modules", linked_software.read_linked_modules, files, store))
+    for kind in _PROGRAM_READERS:
+        list(_read_programs(kind, files, store))
 
 
-def _read_programs(
-    kind: str, read: Callable[[Path, str], Any], files: Sequence[ManifestFile], store: Store
-) -> Iterator[Any]:
-    """Yield what `read` returns for each program, cached in the store under this kind of record."""
+_PROGRAM_READERS: Mapping[str, Callable[[Path, str], Any]] = {
+    "libraries": linked_software.library_relations,
+    "modules": linked_software.read_linked_modules,
+}
+"""What is read from programs, by the kind of the records that cache it."""
+
+
+def _read_programs(kind: str, files: Sequence[ManifestFile], store: Store) -> Iterator[Any]:
+    """Yield the record of each program of this kind; a file is verified once, and read for all kinds."""
     for file in files:
         if file.kind == "file" and file.sha256 and file.mode & 0o111:
             key = f"{RECIPE} {file.sha256}"
             record = store.get_record(kind, key)
             if record is None:
-                record = read(store.get(file.sha256, file.path), file.path)
-                store.put_record(kind, key, record)
+                path = store.get(file.sha256, file.path)
+                records = {name: read(path, file.path) for name, read in _PROGRAM_READERS.items()}
+                for name, value in records.items():
+                    store.put_record(name, key, value)
+                record = records[kind]
             yield record
