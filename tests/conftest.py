@@ -45,7 +45,7 @@ def pytest_make_collect_report() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def isolated_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache of the test's own, and nothing from the environment of whoever runs the tests.
+    """A separate cache, and none of the user's environment variables.
 
     Acceptance tests bring their own.
     """
@@ -55,7 +55,7 @@ def isolated_environment(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
 
 
 def isolate_environment(patch: pytest.MonkeyPatch, cache: Path) -> None:
-    """Forget what the environment says of kubeparcel, and use this cache."""
+    """Remove kubeparcel's environment variables, and use this cache."""
     for name in list(os.environ):
         if name.startswith("KUBEPARCEL_") or name in ("SOURCE_DATE_EPOCH", "CI", "NO_COLOR"):
             patch.delenv(name)
@@ -96,7 +96,7 @@ def log() -> RecordingLog:
 
 @pytest.fixture
 def timeless(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is shown of work says that it took no time, however long this machine took."""
+    """Stop the clock of progress messages: everything takes no time."""
     clock = SimpleNamespace(monotonic=lambda: 1000.0)
     for module in ("kubeparcel.console", "kubeparcel.verify.progress"):
         monkeypatch.setattr(f"{module}.time", clock)

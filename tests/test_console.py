@@ -21,25 +21,25 @@ def lines(interval: float = 15.0) -> tuple[PlainLog, io.StringIO]:
     return PlainLog(stream, interval), stream
 
 
-def test_a_fact_has_its_label_in_front_and_its_further_lines_below_one_another():
+def test_message_has_its_label_in_front_and_further_lines_indented():
     workdir, stream = lines()
     workdir.info("Source", "dl.k8s.io does not answer\nThe same versions")
     assert stream.getvalue() == ("Source     dl.k8s.io does not answer\n           The same versions\n")
 
 
-def test_a_fact_may_be_empty():
+def test_message_may_be_empty():
     workdir, stream = lines()
     workdir.info("Source", "")
     assert stream.getvalue().strip() == "Source"
 
 
-def test_a_warning_says_that_it_is_one():
+def test_warning_is_labelled_as_one():
     workdir, stream = lines()
     workdir.warn("cri-tools 1.37 is not out")
     assert stream.getvalue() == "Warning    cri-tools 1.37 is not out\n"
 
 
-def test_finished_work_says_how_much_it_was_and_how_long_it_took(timeless):
+def test_finished_task_prints_its_amount_and_duration(timeless):
     workdir, stream = lines()
     with workdir.task("Compile", "Kubernetes amd64", 3, "packages") as task:
         task.advance()
@@ -47,14 +47,14 @@ def test_finished_work_says_how_much_it_was_and_how_long_it_took(timeless):
     assert stream.getvalue() == "Compile    Kubernetes amd64 · 3 packages · 0.0 s\n"
 
 
-def test_work_that_failed_does_not_say_that_it_is_finished():
+def test_failed_task_is_not_reported_as_finished():
     workdir, stream = lines()
     with pytest.raises(ValueError, match="oh"), workdir.task("Compile", "Kubernetes", 3, "packages"):
         raise ValueError("oh")
     assert stream.getvalue() == ""
 
 
-def test_long_work_says_now_and_then_how_far_it_is():
+def test_long_task_prints_its_progress_now_and_then():
     workdir, stream = lines(interval=0)
     with workdir.task("Get", "kubelet", 84_400_000, "B") as task:
         task.advance(42_200_000)
@@ -65,14 +65,14 @@ def test_long_work_says_now_and_then_how_far_it_is():
     ]
 
 
-def test_work_may_have_facts_of_its_own_to_tell():
+def test_task_may_print_messages():
     workdir, stream = lines()
     with workdir.task("Install", "trixie", 3, "checks") as task:
         task.info("life · 3 checks")
         assert stream.getvalue() == "Install    trixie · life · 3 checks\n"
 
 
-def test_short_work_says_nothing_until_its_end(timeless):
+def test_short_task_prints_nothing_until_its_end(timeless):
     workdir, stream = lines()
     with workdir.task("Get", "kubelet", None, "B") as task:
         for _ in range(100):
@@ -80,7 +80,7 @@ def test_short_work_says_nothing_until_its_end(timeless):
         assert stream.getvalue() == ""
 
 
-def test_quiet_says_warnings_only_and_on_standard_error(capsys):
+def test_quiet_log_prints_only_warnings_on_standard_error(capsys):
     workdir = QuietLog()
     workdir.info("Release", "Kubernetes 1.36.3")
     with workdir.task("Get", "kubelet", 1) as task:
@@ -161,7 +161,7 @@ def test_quantity_of_one_is_singular(number, unit, text):
     assert quantity(number, unit) == text
 
 
-def test_work_without_anything_to_do_has_no_count(timeless):
+def test_task_without_work_has_no_count(timeless):
     workdir, stream = lines()
     with workdir.task("Assemble", "packages", 0):
         pass

@@ -1,4 +1,4 @@
-"""The nouns: versions and their order, names in both formats, what a lock holds."""
+"""Versions and their order, names in both formats, and the contents of a lock."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_version_may_have_a_v_in_front(written, read):
 @pytest.mark.parametrize(
     "text", ["", "v", "1", "1.36", "1.36.x", "1.36.3.1", "vv1.36.3", "stable", "1.36.03", "-1.36.3"]
 )
-def test_what_is_not_a_version_is_told_how_to_write_one(text):
+def test_invalid_version_is_an_error_with_an_example(text):
     with pytest.raises(UnknownVersion, match=r"Invalid version .*\.\n +Expected a version like 1\.36\.3"):
         Version.parse(text)
 
@@ -64,7 +64,7 @@ def test_the_next_patch_of_a_prerelease_is_the_patch_after_its_final():
     assert str(Version.parse("1.36.3-rc.1").next_patch()) == "1.36.4"
 
 
-def test_a_version_knows_its_series():
+def test_version_has_a_series():
     assert Version.parse("1.37.0-rc.1").series == "1.37"
 
 
@@ -81,7 +81,7 @@ def test_an_architecture_has_its_name_in_each_format_and_its_elf_machine(arch, d
     assert (Arch(arch).deb, Arch(arch).rpm, Arch(arch).elf_machine) == (deb, rpm, machine)
 
 
-def test_every_architecture_of_upstream_is_there():
+def test_every_architecture_of_upstream_is_known():
     assert [str(arch) for arch in Arch] == ["amd64", "arm64", "ppc64le", "s390x"]
 
 
@@ -111,11 +111,11 @@ def test_a_lock_lists_the_artifacts_of_all_components_in_order():
     ]
 
 
-def test_a_lock_gives_a_component_by_name(lock):
+def test_component_of_a_lock_is_found_by_name(lock):
     assert str(lock.component("cni").version) == "1.9.1"
 
 
-def test_a_lock_without_the_component_says_key_error(lock):
+def test_unknown_component_of_a_lock_raises_key_error(lock):
     with pytest.raises(KeyError, match="etcd"):
         lock.component("etcd")
 

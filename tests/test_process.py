@@ -23,31 +23,31 @@ def python(text: str) -> list[str]:
     return [sys.executable, "-c", text]
 
 
-def test_what_a_program_prints_is_given_back_and_not_shown(capfd):
+def test_output_of_a_program_is_returned_and_not_printed(capfd):
     result = run(["sh", "-c", "echo out; echo err >&2"])
     assert (result.exit_code, result.stdout, result.stderr) == (0, "out\n", "err\n")
     assert capfd.readouterr() == ("", "")
 
 
-def test_words_reach_the_program_as_they_are():
+def test_arguments_are_passed_unchanged():
     assert run(["printf", "%s|", "a b", "$HOME", "*", "'"]).stdout == "a b|$HOME|*|'|"
 
 
-def test_a_program_gets_our_environment_and_what_is_added(monkeypatch):
+def test_program_inherits_the_environment_with_additions(monkeypatch):
     monkeypatch.setenv("OURS", "1")
     assert run(["sh", "-c", "echo $OURS $MORE"], env={"MORE": "2"}).stdout == "1 2\n"
 
 
-def test_a_program_runs_in_the_folder_named(tmp_path):
+def test_program_runs_in_the_given_folder(tmp_path):
     assert run(["pwd", "-P"], cwd=tmp_path).stdout == f"{tmp_path.resolve()}\n"
 
 
-def test_a_program_reads_what_it_is_given_and_nothing_of_ours():
+def test_program_reads_its_input_and_not_ours():
     assert run(["cat"], stdin="hello").stdout == "hello"
     assert run(["cat"]).stdout == ""
 
 
-def test_a_program_reads_what_it_is_given_also_when_it_is_listened_to():
+def test_program_with_a_listener_reads_its_input():
     heard: list[str] = []
     assert run(["sh", "-c", "cat; echo x >&2"], stdin="hello", on_line=heard.append).stdout == ("hello")
     assert heard == ["x"]
@@ -62,11 +62,11 @@ def test_output_is_utf_8_whatever_the_locale_says():
     assert result.stdout == r"'\xe4'" + "\n"
 
 
-def test_bytes_that_are_no_text_do_no_harm():
+def test_output_that_is_not_text_is_decoded_with_replacements():
     assert run(["printf", r"a\377b"]).stdout == "a\ufffdb"
 
 
-def test_a_failure_shows_the_command_its_exit_code_and_what_it_printed():
+def test_failure_shows_the_command_its_exit_code_and_its_output():
     with pytest.raises(ToolError) as caught:
         run(["sh", "-c", "echo out; echo why >&2; exit 3"])
     assert str(caught.value) == ("sh -c 'echo out; echo why >&2; exit 3' failed with exit code 3.\n  out\n  why")
@@ -79,21 +79,21 @@ def test_a_failure_shows_the_last_lines_of_much_output():
     assert caught.value.hint.splitlines() == [str(i) for i in range(940, 1000)]
 
 
-def test_a_failure_without_a_word_says_so():
+def test_failure_without_output_is_reported_as_such():
     with pytest.raises(ToolError, match="It printed nothing"):
         run(["false"])
 
 
-def test_an_ending_by_a_signal_names_the_signal():
+def test_death_by_a_signal_names_the_signal():
     with pytest.raises(ToolError, match="was killed by SIGKILL"):
         run(["sh", "-c", "kill -9 $$"])
 
 
-def test_a_failure_can_be_looked_at_instead_of_raised():
+def test_failure_can_be_returned_instead_of_raised():
     assert run(["sh", "-c", "exit 7"], check=False).exit_code == 7
 
 
-def test_a_missing_program_is_said_to_be_missing():
+def test_missing_program_is_reported_as_missing():
     with pytest.raises(ToolError, match="no-such-program is not installed"):
         run(["no-such-program"])
 
@@ -103,25 +103,25 @@ def test_a_missing_folder_is_not_taken_for_a_missing_program(tmp_path):
         run(["true"], cwd=tmp_path / "nowhere")
 
 
-def test_a_program_that_may_not_be_run_is_said_to_be_so(tmp_path):
+def test_program_without_execute_permission_is_reported(tmp_path):
     (tmp_path / "tool").write_text("#!/bin/sh\n")
     with pytest.raises(ToolError, match="tool cannot be started: Permission denied"):
         run([tmp_path / "tool"])
 
 
-def test_finding_a_program_gives_its_path(tmp_path, monkeypatch):
+def test_find_program_returns_its_path(tmp_path, monkeypatch):
     (tmp_path / "tool").write_text("#!/bin/sh\n")
     (tmp_path / "tool").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_program("tool", "") == tmp_path / "tool"
 
 
-def test_a_program_that_cannot_be_found_comes_with_a_way_out():
+def test_missing_program_is_reported_with_a_hint():
     with pytest.raises(ToolError, match=r"not found on PATH\)\.\n  Install it\."):
         find_program("no-such-program", "Install it.")
 
 
-def test_lines_of_standard_error_are_seen_as_they_come(tmp_path):
+def test_lines_of_standard_error_reach_the_listener_at_once(tmp_path):
     """The program goes on when its first line was seen, and not before."""
     seen: list[str] = []
 
@@ -135,7 +135,7 @@ def test_lines_of_standard_error_are_seen_as_they_come(tmp_path):
 
 
 @pytest.mark.parametrize("listening", [False, True])
-def test_much_output_on_both_pipes_does_not_get_stuck(listening):
+def test_much_output_on_both_pipes_does_not_block(listening):
     text = "import sys; [print('x' * 99, file=s) for i in range(5000) for s in (sys.stdout, "
     lines: list[str] = []
     result = run(python(text + "sys.stderr)]"), timeout=TIMEOUT, on_line=lines.append if listening else None)
@@ -160,21 +160,21 @@ def left_by_a_slow_one(pids: Path, then: str, listening: bool) -> int:
 
 
 @pytest.mark.parametrize("listening", [False, True])
-def test_a_program_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path, listening):
+def test_program_that_times_out_is_killed_with_its_children(tmp_path, listening):
     assert wait_until_gone(left_by_a_slow_one(tmp_path / "pids", "sleep 300", listening))
 
 
 @pytest.mark.parametrize("listening", [False, True])
-def test_what_a_finished_program_left_running_is_ended_when_time_is_up(tmp_path, listening):
+def test_children_of_a_finished_program_are_killed_after_the_timeout(tmp_path, listening):
     """The child keeps the pipes open, so its parent's output is not complete."""
     assert wait_until_gone(left_by_a_slow_one(tmp_path / "pids", "true", listening))
 
 
-def test_time_enough_is_no_failure():
+def test_program_that_ends_before_the_timeout_succeeds():
     assert run(["true"], timeout=TIMEOUT, on_line=lambda _: None).exit_code == 0
 
 
-def test_a_listener_that_fails_ends_the_program(tmp_path):
+def test_failing_listener_ends_the_program(tmp_path):
     def fail(line: str) -> None:
         raise RuntimeError(line)
 
@@ -202,7 +202,7 @@ def test_ctrl_c_ends_the_program_and_its_children(tmp_path, listening):
 
 
 @pytest.mark.parametrize("start", [run, start_interactive])
-def test_a_program_that_ctrl_c_meets_while_it_starts_is_ended_too(monkeypatch, start):
+def test_program_that_is_starting_at_ctrl_c_is_killed_too(monkeypatch, start):
     real, started = subprocess.Popen, []
 
     def met(*words: Any, **options: Any) -> Any:
@@ -224,7 +224,7 @@ def test_a_program_that_ctrl_c_meets_while_it_starts_is_ended_too(monkeypatch, s
     assert ended == -signal.SIGKILL
 
 
-def test_a_program_that_was_just_starting_when_all_were_ended_is_ended_too(monkeypatch):
+def test_program_that_starts_while_all_are_killed_is_killed_too(monkeypatch):
     real = subprocess.Popen
 
     def late(*words: Any, **options: Any) -> Any:

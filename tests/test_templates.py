@@ -1,4 +1,4 @@
-"""Templates: what is filled in, and what is said of one that cannot be."""
+"""Templates: rendering, and the errors of invalid ones."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ def write(tmp_path):
     return text
 
 
-def test_one_of_ours_is_filled_in():
+def test_packaged_template_is_rendered():
     assert render("packages/kubelet.env", {"kubelet_extra_args": "--v=4"}) == ("KUBELET_EXTRA_ARGS=--v=4\n")
 
 
-def test_one_of_the_users_lies_beside_kubeparcel_yaml(tmp_path, write):
+def test_users_template_is_next_to_kubeparcel_yaml(tmp_path, write):
     write("{{ package }} {{ version }}\n", "files/mine.conf")
     context = {"package": "mine", "version": "1.0.0"}
     assert render("files/mine.conf", context, tmp_path) == "mine 1.0.0\n"
 
 
-def test_lines_of_control_leave_nothing_and_the_last_line_keeps_its_end(tmp_path, write):
+def test_control_lines_leave_no_blank_lines_and_the_last_newline_is_kept(tmp_path, write):
     write("a\n  {% if true %}\nb\n  {% endif %}\n")
     assert render("mine.conf", {}, tmp_path) == "a\nb\n"
 
 
-def test_text_is_not_taken_for_html(tmp_path, write):
+def test_text_is_not_escaped_as_html(tmp_path, write):
     write("{{ x }}")
     assert render("mine.conf", {"x": "<&>"}, tmp_path) == "<&>"
 
@@ -54,14 +54,14 @@ def test_a_changed_template_is_read_again(tmp_path, write):
     assert render("mine.conf", {}, tmp_path) == "another"
 
 
-def test_a_name_that_nobody_gave_is_an_error_with_template_line_and_the_names_there_are(tmp_path, write):
+def test_undefined_name_is_an_error_with_template_line_and_known_names(tmp_path, write):
     write("a\nb\n{{ envfil }}\n")
     assert error_message("mine.conf", tmp_path, envfile="/etc/default/kubelet", package="x") == (
         "mine.conf:3: 'envfil' is undefined.\n  Available names: envfile, package."
     )
 
 
-def test_a_name_missing_in_an_included_template_is_named_there(tmp_path, write):
+def test_undefined_name_in_an_included_template_is_located_there(tmp_path, write):
     write("a\n{% include 'parts/inner.conf' %}\n")
     write("{{ x }}\n\n\n{{ y }}\n", "parts/inner.conf")
     assert error_message("mine.conf", tmp_path, x=1).startswith("parts/inner.conf:4: 'y' is undefined.")
@@ -81,7 +81,7 @@ def test_a_missing_attribute_is_an_error_with_its_line(tmp_path, write):
         ("{{ x", 1, "unexpected end of template"),
     ],
 )
-def test_what_is_not_a_template_is_an_error_with_its_line(tmp_path, write, text, line, words):
+def test_syntax_error_in_a_template_has_its_line(tmp_path, write, text, line, words):
     write(text)
     found = error_message("mine.conf", tmp_path, x=1)
     assert found.startswith(f"mine.conf:{line}: ")
@@ -99,7 +99,7 @@ def test_a_template_that_is_not_text_is_an_error(tmp_path, write):
     assert error_message("mine.conf", tmp_path).startswith("mine.conf: not valid UTF-8")
 
 
-def test_a_missing_template_is_an_error_saying_where_it_was_looked_for(tmp_path):
+def test_missing_template_is_an_error_that_names_the_folder(tmp_path):
     found = error_message("no/such", tmp_path)
     assert found.startswith("Template no/such not found")
     assert "next to kubeparcel.yaml" in found

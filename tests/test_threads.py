@@ -61,7 +61,7 @@ def test_the_first_error_is_raised_and_the_others_end(patient):
     assert ended.is_set()
 
 
-def test_what_a_thread_waits_for_is_interrupted(patient):
+def test_waiting_thread_is_interrupted(patient):
     waits, woken = threading.Event(), threading.Event()
 
     def work(item: int, stop: CancelToken) -> None:
@@ -77,7 +77,7 @@ def test_what_a_thread_waits_for_is_interrupted(patient):
     assert woken.is_set()
 
 
-def test_a_thread_that_cannot_be_woken_holds_nobody_up():
+def test_timeout_does_not_wait_for_a_blocked_thread():
     free, ended = threading.Event(), threading.Event()
 
     def work(item: int, stop: CancelToken) -> None:

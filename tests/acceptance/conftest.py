@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Site:
-    """A folder where a user stands, and the program run there."""
+    """A folder in which a user runs the program."""
 
     folder: Path
     env: dict[str, str]
@@ -51,7 +51,7 @@ class Site:
         return result
 
     def beside(self, folder: Path, files: Mapping[str, str]) -> Site:
-        """Return another folder with these files, and keys of its own."""
+        """Return another folder with these files, and separate keys."""
         for name, text in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)

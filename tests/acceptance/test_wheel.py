@@ -36,7 +36,7 @@ def under(folder: Path) -> set[str]:
     }
 
 
-def test_the_wheel_holds_the_package_the_templates_and_nothing_else(wheel):
+def test_wheel_contains_the_package_the_templates_and_nothing_else(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     package = under(ROOT / "packaging/kubeparcel")
     assert {name for name in package if not name.endswith(".py")} <= DATA
@@ -46,7 +46,7 @@ def test_the_wheel_holds_the_package_the_templates_and_nothing_else(wheel):
     assert names - {man_page} == {f"kubeparcel/{name}" for name in package | templates}
 
 
-def test_the_wheel_says_what_it_is(wheel):
+def test_wheel_has_its_metadata(wheel):
     archive = zipfile.ZipFile(wheel)
     (name,) = [name for name in archive.namelist() if name.endswith("METADATA")]
     metadata = archive.read(name).decode()
@@ -55,7 +55,7 @@ def test_the_wheel_says_what_it_is(wheel):
     assert "Requires-Python: >=3.11" in metadata
 
 
-def test_installed_elsewhere_it_builds_packages(wheel, tmp_path):
+def test_wheel_installed_elsewhere_builds_packages(wheel, tmp_path):
     """A fresh environment gets the wheel alone; its dependencies are lent from the one here."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     (site,) = (tmp_path / "venv/lib").glob("python*/site-packages")

@@ -30,7 +30,7 @@ class Publisher:
     again: str
     files: Mapping[str, str] = field(default_factory=dict)
     single: bool = False
-    """Whether it keeps only one version of each name, so that every package needs its own name."""
+    """Return whether it keeps only one version of each name, so that every package needs its own name."""
 
 
 class Spent(NamedTuple):

@@ -1,4 +1,4 @@
-"""Packages with debug symbols: planned beside the others, with the files where debuggers search them."""
+"""Packages with debug symbols: planned next to the others, with their files where debuggers look."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def test_nothing_of_a_release_with_a_failed_check_is_written(workdir, fake_sourc
     assert "1.36.2: Checks of the packages failed" in log.warnings[-1]
 
 
-def test_interrupted_build_names_what_is_finished_and_goes_on_there(workdir, fake_sources, log):
+def test_interrupted_build_names_what_is_finished_and_continues_there(workdir, fake_sources, log):
     fake_sources(Fleet(interrupt="kubernetes.example/v1.36.3"))
     build(log, "1.36.2")
     with pytest.raises(KeyboardInterrupt):

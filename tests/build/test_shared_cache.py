@@ -49,7 +49,7 @@ def test_dry_run_finds_the_packages_of_the_remote_and_downloads_none(remote, mon
     assert not (Path.cwd() / "cache-two/sha256").exists()
 
 
-def test_machines_without_a_common_secret_are_told_so(remote, monkeypatch):
+def test_machines_without_a_common_secret_are_reported(remote, monkeypatch):
     monkeypatch.delenv(VARIABLE)
     _, log = build("one", monkeypatch)
     assert any(VARIABLE in text for _, text in log.messages)

@@ -139,7 +139,7 @@ def test_packages_that_fail_their_checks_are_refused(make, hosts, monkeypatch, t
     [(OSError(errno.ENOSPC, "No space left on device"), DiskError), (KeyboardInterrupt(), KeyboardInterrupt)],
     ids=["disk full", "interrupted"],
 )
-def test_no_half_file_is_left(make, monkeypatch, tmp_path, raised, expected):
+def test_no_partial_file_is_left(make, monkeypatch, tmp_path, raised, expected):
     written = []
     write = archive.write_entry
 

@@ -230,7 +230,7 @@ def test_images_are_imported_where_there_is_a_runtime(machine, programs):
     assert "Images" not in machine.install("--no-images")
 
 
-def test_hosts_with_one_os_are_told_apart_by_name(machine):
+def test_hosts_with_the_same_os_are_distinguished_by_name(machine):
     manifest = parse_manifest((machine.top / model.MANIFEST).read_bytes())
     row = Path("/etc/os-release")
     if not row.exists():

@@ -145,7 +145,7 @@ def dry_run(kubeparcel: Program, *options: str) -> tuple[list[tuple[str, int | N
     return artifacts, [entry["action"] for entry in document["packages"]]
 
 
-def test_dry_run_tells_download_cached_build_and_up_to_date_apart(kubeparcel, workdir, fake_sources):
+def test_dry_run_distinguishes_download_cached_build_and_up_to_date(kubeparcel, workdir, fake_sources):
     fake_sources()
     assert dry_run(kubeparcel) == ([("download", 50_000_000)] * 5, ["build"] * 5)
     kubeparcel("fetch")
@@ -159,7 +159,7 @@ def test_dry_run_tells_download_cached_build_and_up_to_date_apart(kubeparcel, wo
     assert dry_run(kubeparcel, "--arch", "arm64") == ([("download", 50_000_000)] * 5, ["build"] * 5)
 
 
-def test_dry_run_of_source_go_says_what_is_compiled(kubeparcel, workdir, fake_sources):
+def test_dry_run_of_source_go_lists_what_is_compiled(kubeparcel, workdir, fake_sources):
     fake_sources()
     assert dry_run(kubeparcel, "--source", "go")[0] == [("compile", None)] * 5
 

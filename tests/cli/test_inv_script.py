@@ -1,4 +1,4 @@
-"""`./inv` sets up its environment once, and says what went wrong if it cannot."""
+"""`./inv` sets up its environment once, and reports why if that fails."""
 
 from __future__ import annotations
 

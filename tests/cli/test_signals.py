@@ -13,7 +13,7 @@ from tests.cli.conftest import ROOT
 from tests.support.waiting import TIMEOUT, wait_for_line, wait_until_gone
 
 
-def test_interrupted_task_says_how_to_continue(kubeparcel, fail_build):
+def test_interrupted_task_prints_how_to_continue(kubeparcel, fail_build):
     fail_build(KeyboardInterrupt())
     code, out, err = kubeparcel("build")
     assert (code, out) == (130, "")

@@ -38,7 +38,7 @@ def test_settings_in_effect(texts: Sequence[str], expected: dict[str, tuple[str,
     assert effective(*texts) == expected
 
 
-def test_text_that_says_the_same_is_no_difference(diff: Diff, old: Path, new: Path) -> None:
+def test_equivalent_text_is_no_difference(diff: Diff, old: Path, new: Path) -> None:
     write_deb(old, {UNIT: Entry("[Unit]\nAfter=a b\n[Service]\nRestart=no\nRestart=always\nRestartSec=10\n")})
     write_deb(new, {UNIT: Entry("# comment\n[Unit]\nAfter=b\nAfter=a\n[Service]\nRestart=always\nRestartSec=10s\n")})
     code, document = diff(old, new)

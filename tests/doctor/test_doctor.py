@@ -52,7 +52,7 @@ def test_missing_file_fails_in_each_suite_that_lists_it(damaged: Path, doctor: D
     assert "Publish the file again, or remove it from the index." in text
 
 
-def test_package_in_two_suites_and_file_that_is_read_once_are_counted_once(published: Path, doctor: Doctor) -> None:
+def test_package_in_two_suites_and_file_read_once_are_counted_once(published: Path, doctor: Doctor) -> None:
     report = doctor(published)
     debs, rpms = list(published.rglob("*.deb")), list(published.rglob("*.rpm"))
     assert (len(debs), len(rpms)) == (5, 10), "each suite has its own path of an rpm"
@@ -85,7 +85,7 @@ def test_file_is_read_once_although_two_suites_list_it(
     assert len(files) == len(set(files)) == json.loads(report.as_json())["files"]
 
 
-def test_quick_skips_package_files_and_says_so(damaged: Path, doctor: Doctor) -> None:
+def test_quick_skips_package_files_and_reports_it(damaged: Path, doctor: Doctor) -> None:
     (damaged / DEB).unlink()
     report = doctor(damaged, quick=True)
     assert report.exit_code == 0

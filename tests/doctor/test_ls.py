@@ -248,7 +248,7 @@ def test_text_of_others_cannot_control_the_terminal(ls: Run, damaged: Path) -> N
     assert re.search(r"^  Origin +red<U\+202E> \.$", out, re.MULTILINE)
 
 
-def test_expired_index_is_said_so(ls: Run, damaged: Path) -> None:
+def test_expired_index_is_reported(ls: Run, damaged: Path) -> None:
     release = damaged / "apt/dists/stable/InRelease"
     past = format_datetime(datetime.fromtimestamp(time.time() - 3 * 86400, UTC)).replace("+0000", "UTC")
     release.write_text(re.sub(r"^Valid-Until: .*$", f"Valid-Until: {past}", release.read_text(), flags=re.MULTILINE))

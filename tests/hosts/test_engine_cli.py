@@ -25,7 +25,7 @@ def programs(tmp_path, monkeypatch):
     return add
 
 
-def test_a_missing_engine_is_an_error_that_says_what_to_install(programs):
+def test_missing_engine_is_an_error_that_names_the_package_to_install(programs):
     with pytest.raises(EngineUnavailable, match=r"(?s)podman is not installed.*apt install podman"):
         select_engine()
     with pytest.raises(EngineUnavailable, match=r"(?s)apt install docker.io"):

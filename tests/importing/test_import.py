@@ -193,7 +193,7 @@ def test_companions_are_imported_with_the_packages_that_need_them(
     assert "agent-common 2.0-1" in result.as_text()
 
 
-def test_dry_run_and_json_tell_what_would_be_imported(run: Import, flat: Path, repo: Path) -> None:
+def test_dry_run_and_json_list_what_would_be_imported(run: Import, flat: Path, repo: Path) -> None:
     with serve(flat) as site:
         result = run(site.url, "kubelet", dry_run=True)
         assert fetched(site) == []

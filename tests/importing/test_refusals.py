@@ -111,7 +111,7 @@ def test_index_that_clients_reject(
 
 
 @pytest.mark.parametrize("path", ["../outside.deb", "/etc/outside.deb", "https://example.invalid/outside.deb"])
-def test_entry_with_a_path_outside_of_the_repository_is_left_out_and_told(
+def test_entry_with_a_path_outside_the_repository_is_left_out_and_reported(
     run: Import, flat: Path, repo: Path, theirs: GpgSigner, path: str
 ) -> None:
     shutil.copy(flat / KUBELET, flat.parent / "outside.deb")
@@ -204,7 +204,7 @@ def test_source_that_changes_is_read_again(
 
 
 @pytest.mark.parametrize("change", ["package", "missing", "index", "signature"])
-def test_source_that_stays_inconsistent_is_told(run: Import, flat: Path, repo: Path, change: str) -> None:
+def test_source_that_stays_inconsistent_is_reported(run: Import, flat: Path, repo: Path, change: str) -> None:
     if change == "missing":
         (flat / KUBELET).unlink()
     else:

@@ -25,7 +25,7 @@ def read(folder: Path, data: bytes) -> PackageContents:
 
 
 def broken(folder: Path, data: bytes) -> str:
-    """What the error says of these bytes."""
+    """Return the message of the error for these bytes."""
     with pytest.raises(BrokenPackage) as caught:
         read(folder, data)
     assert str(folder / "package") in caught.value.message
@@ -34,7 +34,7 @@ def broken(folder: Path, data: bytes) -> str:
 
 
 def noticed(folder: Path, data: bytes | bytearray) -> bool:
-    """Whether there is an error or a fault."""
+    """Return whether there is an error or a fault."""
     try:
         return bool(read(folder, bytes(data)).faults)
     except BrokenPackage:

@@ -1,4 +1,4 @@
-"""Advisories beside RPMs become updateinfo.xml, and go with the packages."""
+"""Advisories next to RPMs become updateinfo.xml, and are removed with their packages."""
 
 from __future__ import annotations
 

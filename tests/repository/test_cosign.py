@@ -1,4 +1,4 @@
-"""cosign, which nobody here wrote, verifies what is published with the key that is published."""
+"""cosign, an independent program, verifies statements with the published key."""
 
 from __future__ import annotations
 

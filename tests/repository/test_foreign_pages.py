@@ -1,4 +1,4 @@
-"""Pages that an administrator put into a repository stay, and a publish says so."""
+"""Pages that an administrator put into a repository are kept and reported."""
 
 from __future__ import annotations
 

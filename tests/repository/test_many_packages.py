@@ -1,4 +1,4 @@
-"""Repositories of very many packages: publishing costs what has changed, not what is there."""
+"""Repositories of very many packages: the cost of a publish depends on the changes, not on the size."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_binary_key_equals_the_armored_key(publish: Publish, repo: Path) -> None
     assert (repo / "key.gpg").read_bytes() == bare.stdout
 
 
-def test_second_publisher_is_told_who_holds_the_lock(publish: Publish, repo: Path) -> None:
+def test_second_publisher_gets_an_error_that_names_the_holder_of_the_lock(publish: Publish, repo: Path) -> None:
     publish()
     with FolderStorage(repo).lease(0), pytest.raises(Busy, match=r"process \d+ on .* since"):
         publish(wait=0.2)
@@ -204,7 +204,7 @@ def test_full_disk_leaves_the_published_repository_intact(
 
 
 def publish_fits(source: Path, target: Target) -> bool:
-    """Whether the disk has room for a publish."""
+    """Return whether the disk has room for a publish."""
     try:
         publisher.publish(source, target, QuietLog(), skip_layout_check=True)
     except DiskError:

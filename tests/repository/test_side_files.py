@@ -1,4 +1,4 @@
-"""Statements and SBOMs are published beside the packages, and go with them."""
+"""Statements and SBOMs are published next to the packages, and removed with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Source `go`: what the checksum database confirmed is locked, and not mixed with what nobody confirmed."""
+"""Source `go`: digests that the checksum database confirmed are locked, and not mixed with unconfirmed ones."""
 
 from __future__ import annotations
 

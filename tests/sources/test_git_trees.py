@@ -73,7 +73,7 @@ def test_clones_in_other_folders_give_the_same_bytes_and_compile_only_once(tree,
     assert str(tmp_path).encode() not in again["kubelet"]
 
 
-def test_changed_tree_is_said_and_stamped_dirty(tree, store):
+def test_changed_tree_is_reported_and_stamped_dirty(tree, store):
     tree.write({"cmd/kubelet/new.go": 'package main\n\nfunc init() { println("new") }\n'})
     component = pin(tree)
     (remark,) = component.remarks

@@ -135,7 +135,7 @@ def test_fuzz_is_applied_once_it_is_allowed_and_makes_other_binaries(kubernetes,
     assert strict.cached(AMD64, store) is None
 
 
-def test_patch_of_other_versions_is_not_applied_and_said(kubernetes, store, log):
+def test_patch_of_other_versions_is_not_applied_and_reported(kubernetes, store, log):
     source = patched(store, change("cmd/main.go"), versions=">=1.36.0 <1.36.3")
     component = source.pin("kubernetes", version("1.36.3"), [Arch.AMD64])
     assert str(component.version) == "1.36.3"

@@ -197,7 +197,7 @@ def test_lines_without_context_are_not_added(repository):
     assert "cmd/main.go, hunk 1 (line 5 of the patch): it adds lines without context" in text
 
 
-def test_change_that_the_release_has_is_said():
+def test_change_that_the_release_already_has_is_reported():
     assert "seems to contain the change" in problem_of(CHANGE, {"cmd/main.go": MAIN.replace(b"1", b"2")})
 
 

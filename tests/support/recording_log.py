@@ -1,4 +1,4 @@
-"""A log that remembers what it was told."""
+"""A log that records its messages, warnings and tasks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kubeparcel.console import ProgressTask
 
 
 class RecordingLog:
-    """A log that remembers what it was told."""
+    """A log that records its messages, warnings and tasks."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, str]] = []

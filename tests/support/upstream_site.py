@@ -1,4 +1,4 @@
-"""A web server on loopback that has upstream's tree, and can be told to misbehave."""
+"""A web server on loopback with upstream's tree, which can be made to misbehave."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class UpstreamSite:
     """The entries of the transparency log, by the SHA-256 of the signed file."""
 
     def publish_file(self, address: str, data: bytes) -> str:
-        """Publish a file of upstream's with its digest beside it; give its path here."""
+        """Publish one of upstream's files with its digest; return its path on this site."""
         path = "/" + address.partition("://")[2]
         self.files[path] = data
         self.files[f"{path}.sha256"] = hashlib.sha256(data).hexdigest().encode()

@@ -1,4 +1,4 @@
-"""Waiting for what other processes and threads do."""
+"""Wait for other processes and threads."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 TIMEOUT = 60.0
-"""Seconds after which something will not happen any more, on however slow a machine.
+"""Seconds after which tests stop waiting, enough for slow machines.
 
-What must not be waited for takes longer in these tests: five minutes.
+Whatever must not be waited for takes longer in these tests: five minutes.
 """
 
 
 def wait_until(condition: Callable[[], object], patience: float = TIMEOUT) -> bool:
-    """Whether something comes true; told at once when it does."""
+    """Wait until a condition is true; return whether it was within `patience` seconds."""
     end = time.monotonic() + patience
     while not condition():
         if time.monotonic() > end:
@@ -24,7 +24,7 @@ def wait_until(condition: Callable[[], object], patience: float = TIMEOUT) -> bo
 
 
 def wait_until_gone(pid: int) -> bool:
-    """Whether a process ends (a zombie has ended)."""
+    """Wait until a process has ended, or is a zombie; return whether it has."""
 
     def ended() -> bool:
         try:
@@ -36,6 +36,6 @@ def wait_until_gone(pid: int) -> bool:
 
 
 def wait_for_line(file: Path) -> str:
-    """What a file holds, once it holds a line."""
+    """Wait until a file has a complete line, and return its text."""
     assert wait_until(lambda: file.exists() and file.read_text().endswith("\n")), f"no {file}"
     return file.read_text()

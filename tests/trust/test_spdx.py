@@ -61,7 +61,7 @@ def test_real_go_program_is_valid(nfpm: Make) -> None:
 
 
 @pytest.mark.parametrize("program", ["cgo", "c", "script"])
-def test_what_is_not_known_is_not_claimed(nfpm: Make, c_program: bytes, program: str) -> None:
+def test_unknown_static_links_are_noassertion(nfpm: Make, c_program: bytes, program: str) -> None:
     data = {"cgo": CGO_PROGRAM, "c": c_program, "script": b"#!/bin/sh\n"}[program]
     document = spdx_of(package(nfpm, {"/usr/bin/tool": data}))
     assert ("STATIC_LINK", "NOASSERTION") in related(document, "/usr/bin/tool")

@@ -1,4 +1,4 @@
-"""What a build says of how its inputs were verified, from a signed mirror to provenance.json."""
+"""How inputs were verified is reported and recorded, from a signed mirror to provenance.json."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_duplicate_release_is_rejected(tmp_path):
         lockfile.read_all(tmp_path / lockfile.NAME)
 
 
-def test_lock_answers_one_of_its_releases_and_without_a_version_all(workdir, fake_sources, log):
+def test_lock_satisfies_one_of_its_releases_and_without_a_version_all(workdir, fake_sources, log):
     fake_sources(Fleet())
     assert titles("1.34,1.35,1.36", log) == ["1.34.9", "1.35.4", "1.36.3"]
     before = (workdir / lockfile.NAME).read_bytes()
@@ -118,7 +118,7 @@ def test_release_that_cannot_be_resolved_keeps_its_lock(workdir, fake_sources, l
     assert (workdir / lockfile.NAME).read_bytes() == before
 
 
-def test_why_releases_are_compiled_is_said_once(workdir, fake_sources, log):
+def test_reason_for_compiling_releases_is_printed_once(workdir, fake_sources, log):
     unreachable = Unreachable("dl.k8s.io does not answer (timed out after 5 s).")
     modules = Fleet()
     modules.name = "go"

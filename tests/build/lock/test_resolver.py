@@ -108,7 +108,7 @@ def test_resolve_raises_the_error_of_a_component_that_cannot_be_pinned(fake_sour
         resolve(Request("1.36"), log)
 
 
-def test_signatures_that_a_locked_source_has_not_are_reported(fake_sources, log, workdir):
+def test_source_without_signatures_is_reported_if_they_are_required(fake_sources, log, workdir):
     fake_sources()
     settings = load_settings({"source": "go", "require_signatures": True})
     for locked in (False, True):

@@ -157,7 +157,7 @@ def test_signatures_of_others_on_a_key_are_ignored() -> None:
     assert weaknesses(start + self_signature() + others) == [""]
 
 
-def test_without_pysequoia_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_pysequoia_is_reported_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pysequoia", None)
     with pytest.raises(ToolError, match="not installed") as error:
         is_key(encode_packet(6, KEY))

@@ -1,4 +1,4 @@
-"""Errors about buckets name the variable to set, and tell only a publisher what is published."""
+"""Errors about buckets name the variable to set, and only those of a publish what clients see."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_link_that_leads_out_of_the_tree_is_an_error(tree, tmp_path, target):
         export(tree, read_checkout(tree.folder), tmp_path / "out")
 
 
-def test_shallow_clone_without_tags_is_said(tree, tmp_path):
+def test_shallow_clone_without_tags_is_reported(tree, tmp_path):
     tree.commit({"a.go": "package later\n"})
     clone = tree.clone(tmp_path / "clone", "--depth=1", "--no-tags")
     state = read_checkout(clone.folder)

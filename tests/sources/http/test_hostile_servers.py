@@ -1,4 +1,4 @@
-"""Servers that send a byte now and then, never end, or redirect to hosts that nobody named."""
+"""Servers that send a byte now and then, never end, or redirect to unrelated hosts."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def repository(publish: Publish, earlier: Path, repo: Path) -> Path:
     return repo
 
 
-def test_advisories_name_what_the_earlier_version_has_and_the_new_one_has_not(
+def test_advisories_name_the_vulnerabilities_that_only_the_earlier_version_has(
     run_audit: RunAudit, earlier: Path, database: Path, tmp_path: Path
 ) -> None:
     dist = release(tmp_path / "dist", "1.36.4", "v0.51.0")

@@ -137,7 +137,7 @@ def test_settings_name_the_database_and_statements(
     assert run_audit(packages)[0] == 0
 
 
-def test_without_govulncheck_it_says_how_to_get_it(
+def test_missing_govulncheck_is_reported_with_how_to_install_it(
     run_audit: RunAudit, no_scanner: None, packages: Path, database: Path
 ) -> None:
     code, out, err = run_audit(packages, "--database", database)
