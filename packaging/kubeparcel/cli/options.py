@@ -82,7 +82,7 @@ OPTIONS: Mapping[str, Option] = {
         "cache that machines share: a folder that exists, or s3://BUCKET/PREFIX", "DIR|s3://BUCKET/PREFIX"
     ),
     "workers": Option(
-        "machines that compile, assemble, check and have hosts: a Dask scheduler (tcp:// or tls://), or processes here",
+        "machines that compile, assemble, check and run hosts: a Dask scheduler (tcp:// or tls://), or processes here",
         "dask:tcp://HOST:PORT|dask:local:COUNT",
         "threads of this process",
     ),

@@ -29,7 +29,7 @@ from kubeparcel.errors import UsageError
         "all; on hosts the newest",
     ),
     workers=Option(
-        "machines on which hosts are containers: the address of a Dask scheduler (tcp:// or tls://)",
+        "machines that run the hosts in containers: a Dask scheduler's address (tcp:// or tls://)",
         "dask:tcp://HOST:PORT",
         "this machine",
     ),

@@ -118,8 +118,11 @@ class WorkerHosts:
     ) -> Report:
         started = time.monotonic()
         futures: list[Future[Report]] = [self._submit(unit) for unit in self._units(level, packages, names)]
-        for future in as_completed(futures):
-            self._log.info(level.name.capitalize(), _summary(future.result()))
+        label = level.name.capitalize()
+        with self._log.task(label, "on workers", len(futures), "hosts") as task:
+            for future in as_completed(futures):
+                self._log.info(label, _summary(future.result()))
+                task.advance()
         reports = [future.result() for future in futures]
         return Report(
             level.name,
