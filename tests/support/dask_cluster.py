@@ -112,7 +112,8 @@ def wait_for_workers(address: str, names: set[str]) -> None:
 
         def complete() -> bool:
             nonlocal present
-            present = {worker["name"] for worker in client.scheduler_info(n_workers=-1)["workers"].values()}
+            workers = client.scheduler_info(n_workers=-1)["workers"].values()
+            present = {worker["name"] for worker in workers if worker["resources"]}  # these follow a moment later
             return present == names
 
         assert wait_until(complete), present
