@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from kubeparcel.console import Log
 from kubeparcel.errors import UsageError
 from kubeparcel.repository import policy, state_file, suites
-from kubeparcel.repository.candidates.scan import scan_folder
+from kubeparcel.repository.candidates.scan import ScannedFolder, scan_folder
 from kubeparcel.repository.open_repository import OpenRepository, Target, open_repository
 from kubeparcel.repository.package_cache import LastPublish
 from kubeparcel.repository.result import ChangeResult, KeptPackage
 
 if TYPE_CHECKING:
     from kubeparcel.repository.candidates.match import Candidates
+    from kubeparcel.repository.candidates.side_files import SideFiles
     from kubeparcel.repository.model import Suites
 
 
@@ -50,7 +51,6 @@ def publish(
         if last and (last.files, last.side_files) == scanned:
             return repository.apply(_retain(state.suites, retained, suite))
         from kubeparcel.repository.candidates import match
-        from kubeparcel.repository.candidates.side_files import read_side_files
         from kubeparcel.user_cache import open_store
 
         candidates, home_suites = match.match_files(scanned, last, state, cache)
@@ -65,7 +65,7 @@ def publish(
                 from kubeparcel.repository.candidates.sign import sign_rpms
 
                 candidates = sign_rpms(candidates, repository.signer, workspace, cache, log)
-            side_files = read_side_files(scanned, candidates, state, repository.signer, workspace, log)
+            side_files = _side_files(scanned, candidates, repository, workspace, log)
             target_suites = suites.add(state.suites, candidates.packages, suite, home_suites)
             result = repository.apply(_retain(target_suites, retained, suite), candidates.sources, side_files)
         if not target.dry_run:
@@ -75,6 +75,16 @@ def publish(
 
 def _retain(published: Suites, retained: int, suite: str) -> Suites:
     return suites.retain(published, retained, suite) if retained else published
+
+
+def _side_files(
+    scanned: ScannedFolder, candidates: Candidates, repository: OpenRepository, workspace: Path, log: Log
+) -> SideFiles | None:
+    if not scanned.side_files:
+        return None
+    from kubeparcel.repository.candidates.side_files import read_side_files
+
+    return read_side_files(scanned, candidates, repository.state, repository.signer, workspace, log)
 
 
 def _publishable(

@@ -11,7 +11,10 @@ import pytest
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository import publisher
+from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.open_repository import Target
+from kubeparcel.repository.storage import filesystem
+from kubeparcel.repository.storage.folder import FolderStorage
 from tests.support import client_view
 from tests.support.package_builders import five
 from tests.support.repository_fixtures import Publish
@@ -70,3 +73,25 @@ def test_repository_may_be_reached_through_a_link(publish: Publish, repo: Path, 
     publish()
     publish(five(tmp_path / "newer", "1.36.4"))
     assert "kubelet_1.36.4-1_amd64.deb" in client_view.read_repository(repo)["apt stable"]
+
+
+def test_folder_of_new_files_appears_when_it_is_complete(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = FolderStorage(repo)
+    files = [(f"pool/{folder}/{name}", tmp_path / name) for name in ("one", "two") for folder in ("old", "new")]
+    for _, source in files:
+        source.write_text(source.name)
+    stamps = [(path, FileStamp.of(str(source), source.stat(), 0)) for path, source in files]
+    (repo / "pool/old").mkdir(parents=True)
+    (repo / "pool/old/kept").touch()
+    copy_file = filesystem.copy_file
+
+    def copying(source: FileStamp, target: str) -> None:
+        copy_file(source, target)
+        assert [path.name for path in repo.glob("pool/**/*")] == ["old", "kept"]
+
+    monkeypatch.setattr(filesystem, "copy_file", copying)
+    storage.add(stamps)
+    assert {path.name for path in repo.glob("pool/old/*")} == {"kept", "one", "two"}
+    assert {path.read_text() for path in repo.glob("pool/new/*")} == {"one", "two"}

@@ -1,4 +1,4 @@
-"""Find out which process has the lock of a repository in a folder.
+"""The lock of a repository in a folder, and which process has it.
 
 Publishers record themselves in the lock file. The record is not enough: a publisher that was killed
 leaves it behind, and other programs lock the file without one, such as `flock` while it copies.
@@ -6,28 +6,71 @@ leaves it behind, and other programs lock the file without one, such as `flock` 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from kubeparcel.sanitize import printable
+from kubeparcel.errors import Busy
+from kubeparcel.sanitize import is_number, printable
 
+_RETRY_SECONDS = 0.1
 PROC = Path("/proc")
 _RECORD = re.compile(r"process (?P<process>\d+) on (?P<host>\S+) since .+")
 _LOCK_COLUMNS = 8
 """Columns of a lock in /proc/locks; a process that waits for it has one more, `->`."""
 
 
-def publisher_record() -> str:
+@contextmanager
+def acquire_lock(path: Path, location: str, wait: float) -> Iterator[int]:
+    """Lock a file, waiting up to `wait` seconds, and yield its next fencing token. Raises Busy, naming the holder."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _lock(descriptor, location, wait)
+        token = _read_token(descriptor) + 1
+        line = f"{token}\n".encode()
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, line + f"{_publisher_record()}\n".encode(), 0)
+        try:
+            yield token
+        finally:
+            os.ftruncate(descriptor, len(line))
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, location: str, wait: float) -> None:
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < deadline:
+                time.sleep(_RETRY_SECONDS)
+                continue
+            holder = _describe_holder(descriptor)
+            raise Busy(
+                f"Repository {location} is locked by {holder}.", "Retry later, or pass --wait SECONDS."
+            ) from None
+        return
+
+
+def _read_token(descriptor: int) -> int:
+    first = os.pread(descriptor, 64, 0).decode("ascii", "replace").partition("\n")[0]
+    return int(first) if is_number(first) else 0
+
+
+def _publisher_record() -> str:
     """Return what this process writes into the lock file."""
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     return f"process {os.getpid()} on {os.uname().nodename} since {now}"
 
 
-def describe_holder(descriptor: int) -> str:
+def _describe_holder(descriptor: int) -> str:
     """Return who has the lock on an open lock file, as in `is locked by ...`."""
     text = os.pread(descriptor, 4096, 0).decode("utf-8", "replace")
     record = printable(text.partition("\n")[2].strip())

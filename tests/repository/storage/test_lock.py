@@ -14,7 +14,7 @@ import pytest
 
 from kubeparcel import paths
 from kubeparcel.errors import Busy
-from kubeparcel.repository.storage import lock_holder
+from kubeparcel.repository.storage import lock
 from kubeparcel.repository.storage.folder import FolderStorage
 
 _KILLED = """
@@ -89,7 +89,7 @@ def test_lock_of_a_process_that_cannot_be_seen_is_of_another_process(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = f"process {dead_process()} on {os.uname().nodename} since 2026-01-01 10:00"
-    monkeypatch.setattr(lock_holder, "PROC", repo / "no-proc")
+    monkeypatch.setattr(lock, "PROC", repo / "no-proc")
     with flock(lock_file(repo, record)):
         assert busy_message(repo) == f"Repository {repo} is locked by another process."
 
@@ -108,7 +108,7 @@ def test_lock_is_found_in_proc_locks_if_descriptors_are_unreadable(
         f"2: FLOCK  ADVISORY  WRITE 4711 {device}:{status.st_ino} 0 EOF\n"
         f"2: -> FLOCK  ADVISORY  WRITE 4712 {device}:{status.st_ino} 0 EOF\n"
     )
-    monkeypatch.setattr(lock_holder, "PROC", proc)
+    monkeypatch.setattr(lock, "PROC", proc)
     with flock(path):
         assert busy_message(repo) == f"Repository {repo} is locked by process 4711 (rsync)."
 
@@ -129,7 +129,7 @@ def test_lock_that_a_shell_inherited_is_of_the_shell(repo: Path) -> None:
 
 def test_publisher_on_another_host_is_named_by_its_record(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = "process 12 on elsewhere since 2026-01-01 10:00"
-    monkeypatch.setattr(lock_holder, "PROC", repo / "no-proc")
+    monkeypatch.setattr(lock, "PROC", repo / "no-proc")
     with flock(lock_file(repo, record)):
         assert f"is locked by another publisher ({record})." in busy_message(repo)
 
