@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -225,6 +225,12 @@ def quantity(number: int, unit: str) -> str:
     if number >= 10_000_000_000:
         return f"{number / 1e9:.1f} GB"
     return f"{number / 1e6:.1f} MB" if number >= 100_000 else f"{number / 1e3:.1f} kB"
+
+
+def first_names(names: Sequence[str], limit: int = 3) -> str:
+    """Return a list that names only the first: `a, b, c and 2 more`."""
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
 def duration(seconds: float) -> str:

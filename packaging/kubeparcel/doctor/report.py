@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kubeparcel.console import duration, quantity
+from kubeparcel.console import duration, first_names, quantity
 from kubeparcel.doctor.findings import NO_KEY, Subject
 from kubeparcel.reports.results import Check, CheckState, Report, count_states
 from kubeparcel.reports.text import TextStyle, failure_lines
 from kubeparcel.sanitize import one_line
 
-_MAX_NAMES = 3
 _MAX_NAME_WIDTH = 28
 
 
@@ -95,7 +94,7 @@ class DoctorReport:
             for text in subject.remarks:
                 names_by_remark.setdefault(text, []).append(subject.name)
         for text, names in names_by_remark.items():
-            yield f"  remark   {_join_names(names)}: {one_line(text)}"
+            yield f"  remark   {one_line(first_names(names))}: {one_line(text)}"
 
     def _not_run(self) -> Iterator[str]:
         """Yield for each reason the checks that did not run, with the names of their subjects."""
@@ -106,14 +105,14 @@ class DoctorReport:
         for reason, checks in checks_by_reason.items():
             subjects = list(dict.fromkeys(check.subject for check in checks))
             names = ", ".join(dict.fromkeys(check.name for check in checks))
-            yield f"  not run  {_join_names(subjects)}: {names} ({one_line(reason)})"
+            yield f"  not run  {one_line(first_names(subjects))}: {names} ({one_line(reason)})"
 
     def _summary(self) -> str:
         report = self.report
         read = "not read (--quick)" if self.quick else f"{quantity(self._bytes_read, 'B')} read"
         files = f" in {self._file_count:,} files" if self._file_count != self._package_count else ""
         remarks = len({text for subject in self.subjects for text in subject.remarks})
-        counted = f" · {remarks} remark{'s' if remarks > 1 else ''}" if remarks else ""
+        counted = f" · {quantity(remarks, 'remarks')}" if remarks else ""
         return (
             f"{one_line(self.location)} · {self._package_count:,} packages{files}, {read} · "
             f"{_describe_counts(report.checks, 'all pass')}{counted} · {duration(self.seconds)}"
@@ -123,7 +122,7 @@ class DoctorReport:
 def _describe_counts(checks: Sequence[Check], all_pass: str = "") -> str:
     """Return `12 checks`, `12 checks: 10 pass, 1 fail, 1 not run` or `1 check, failed`."""
     counts = count_states(checks)
-    total = f"{len(checks):,} check{'' if len(checks) == 1 else 's'}"
+    total = quantity(len(checks), "checks")
     if counts[CheckState.PASSED] == len(checks):
         return f"{total}, {all_pass}" if all_pass else total
     if len(checks) == 1:
@@ -131,11 +130,6 @@ def _describe_counts(checks: Sequence[Check], all_pass: str = "") -> str:
     verbs = {CheckState.PASSED: "pass", CheckState.FAILED: "fail", CheckState.NOT_RUN: "not run"}
     parts = (f"{counts[state]:,} {verb}" for state, verb in verbs.items() if counts[state])
     return f"{total}: {', '.join(parts)}"
-
-
-def _join_names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-    return f"{', '.join(map(one_line, names[:_MAX_NAMES]))}{more}"
 
 
 def _state(checks: Sequence[Check]) -> CheckState:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TextIO
 
-from kubeparcel.console import duration, quantity
+from kubeparcel.console import duration, first_names, quantity
 from kubeparcel.reports.results import Check, CheckState, Report
 from kubeparcel.sanitize import one_line, printable
 
@@ -18,9 +18,6 @@ SECONDS_COLUMN = 66
 
 MAX_FINDINGS = 3
 """Findings of one check that are printed; the JSON report has all of them."""
-
-MAX_NAMES = 3
-"""Names of checks that did not run, for each reason; the JSON report has all of them."""
 
 _ASCII = str.maketrans({"✓": "ok", "✗": "FAIL", "·": "-", "–": "-", "…": "...", "≤": "<=", "≥": ">="})
 
@@ -84,14 +81,13 @@ def _level(report: Report, style: TextStyle) -> Iterator[str]:
 
 
 def not_run_lines(checks: Iterable[Check]) -> Iterator[str]:
-    """Yield a line for each reason why checks did not run, with their names."""
+    """Yield a line for each reason why checks did not run, with the first names; JSON has all."""
     names: dict[str, dict[str, None]] = {}
     for check in checks:
         if check.state is CheckState.NOT_RUN:
             names.setdefault(check.not_run, {})[check.name] = None
     for reason, by_name in names.items():
-        more = f" and {len(by_name) - MAX_NAMES} more" if len(by_name) > MAX_NAMES else ""
-        yield f"– not run: {', '.join([*by_name][:MAX_NAMES])}{more} ({one_line(reason)})"
+        yield f"– not run: {first_names([*by_name])} ({one_line(reason)})"
 
 
 def _host(report: Report, host: str, style: TextStyle) -> str:

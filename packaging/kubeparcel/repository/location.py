@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kubeparcel.console import first_names
 from kubeparcel.errors import UsageError
 from kubeparcel.repository.storage.base import METADATA_FOLDER, Storage
 
@@ -29,8 +30,7 @@ def require_free_location(storage: Storage) -> None:
     """
     names = sorted(name for name in storage.top_names() if not name.startswith("."))
     if names and not is_repository(storage):
-        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         raise UsageError(
-            f"{storage.location} is not a repository, but contains other files ({shown}).",
+            f"{storage.location} is not a repository, but contains other files ({first_names(names)}).",
             f"Publish to an empty or new folder, such as {storage.location}/kubernetes.",
         )

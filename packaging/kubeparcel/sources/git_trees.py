@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubeparcel.config.tree_settings import require_requested, tree_version
-from kubeparcel.console import Log
+from kubeparcel.console import Log, first_names
 from kubeparcel.errors import ConfigurationError, ToolError
 from kubeparcel.lock_models import Artifact, BuildVariant, Checkout, Component, Patch
 from kubeparcel.model import Arch, Version
@@ -134,7 +134,7 @@ def _variables(spec: ComponentSpec, artifact: Artifact, released: int) -> dict[s
 def _remarks(checkout: Checkout) -> tuple[str, ...]:
     if not checkout.changes:
         return ()
-    names = ", ".join(checkout.changes[:3]) + f" and {len(checkout.changes) - 3} more" * (len(checkout.changes) > 3)
+    names = first_names(checkout.changes)
     return (f"The git tree {checkout.folder} has changes that are not committed: {names}. Its version ends in -dirty.",)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from kubeparcel.console import Log
+from kubeparcel.console import Log, first_names
 from kubeparcel.hosts import selection
 from kubeparcel.hosts.session import Session, open_session
 from kubeparcel.reports.results import Report
@@ -114,9 +114,9 @@ def _warn_about_scriptlets(packages: PackageSets, levels: Sequence[str], store: 
     foreign = packages.not_in(store)
     if not foreign:
         return
-    others = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+    names = first_names([file.name for file in foreign], 1)
     container = "privileged containers" if {service.NAME, cluster.NAME}.intersection(levels) else "containers"
     log.warn(
-        f"{foreign[0].name}{others}: not built on this machine. The scriptlets run as root in {container}; "
+        f"{names}: not built on this machine. The scriptlets run as root in {container}; "
         "--engine-options can restrict these (see docs/explanation/levels-and-hosts.md)."
     )

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from kubeparcel.console import Log, ProgressTask, duration
+from kubeparcel.console import Log, ProgressTask, duration, quantity
 from kubeparcel.reports.results import Check
 
 OnCheck: TypeAlias = Callable[[Check], None]
@@ -55,7 +55,7 @@ class HostProgress:
             self.task.advance(checks, f"{self.completed} of {self.total} · {note}")
 
     def _show_result(self, name: str, checks: Sequence[Check], elapsed: str) -> None:
-        count = f"{len(checks)} check{'' if len(checks) == 1 else 's'}"
+        count = quantity(len(checks), "checks")
         failed = [check.name for check in checks if not check.passed]
         if failed:
             summary = f"{len(failed)} of {count} failed: {', '.join(failed)}"

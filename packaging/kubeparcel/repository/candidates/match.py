@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kubeparcel.config.kubernetes_packages import kubernetes_packages
-from kubeparcel.console import Log
+from kubeparcel.console import Log, first_names
 from kubeparcel.model import Format
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.rpm import rpm_metadata
@@ -126,8 +126,7 @@ def drop_superseded(candidates: Candidates, state: State, log: Log) -> Candidate
     superseded = {p for p in candidates.sources if newest[_without_revision(p)].version != p.version}
     if superseded:
         versions = sorted({f"{package.name} {package.version}" for package in superseded})
-        more = f" and {len(versions) - 3} more" if len(versions) > 3 else ""
-        log.info("Skip", f"superseded by a newer revision: {', '.join(versions[:3])}{more} (--all-revisions)")
+        log.info("Skip", f"superseded by a newer revision: {first_names(versions)} (--all-revisions)")
     return candidates.without(superseded)
 
 

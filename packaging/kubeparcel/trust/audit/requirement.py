@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kubeparcel.config.settings import load_settings
-from kubeparcel.console import QuietLog
+from kubeparcel.console import QuietLog, first_names
 from kubeparcel.packages.reader import read_package
 from kubeparcel.trust.audit.examination import AuditRequest, audit_packages
 from kubeparcel.trust.audit.model import Audit, FailOn
 from kubeparcel.trust.audit.report import group_by_fix
-
-_SHOWN = 3
 
 
 def audit_problem(file: Path, base: Path) -> str:
@@ -30,8 +28,7 @@ def audit_problem(file: Path, base: Path) -> str:
     request = AuditRequest(base, settings.vulnerability_database, settings.vex)
     audit = audit_packages([contents], lambda _: file, request, QuietLog())
     problems = list(_problems(audit, FailOn(settings.audit_fail_on)))
-    more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-    return f"known vulnerabilities: {', '.join(problems[:_SHOWN])}{more}" if problems else ""
+    return f"known vulnerabilities: {first_names(problems)}" if problems else ""
 
 
 def _problems(audit: Audit, fail_on: FailOn) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from kubeparcel.console import first_names
 from kubeparcel.model import Arch, Format
 from kubeparcel.packages.model import ElfInfo, FileType, PackageContents, PackageEntry
 from kubeparcel.packages.provenance import read_record
@@ -192,6 +193,4 @@ def group_findings(differences: Iterable[tuple[str, str, str]]) -> Iterator[Find
     for expected, found, path in differences:
         groups.setdefault((expected, found), []).append(path)
     for (expected, found), paths in groups.items():
-        more = len(paths) - MAX_PATHS
-        listed = ", ".join(paths[:MAX_PATHS]) + (f" and {more} more" if more > 0 else "")
-        yield Finding(expected, found, listed)
+        yield Finding(expected, found, first_names(paths, MAX_PATHS))
