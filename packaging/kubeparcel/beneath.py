@@ -52,10 +52,7 @@ class OwnFolder:
 
     @contextmanager
     def open(self, folder: Path, *, create: bool = False) -> Iterator[int]:
-        """Yield the descriptor of a folder, for functions that accept `dir_fd`; `create` makes missing ones.
-
-        Raises FileNotFoundError.
-        """
+        """Yield the descriptor of a folder, for `dir_fd`; `create` makes missing ones. Raises FileNotFoundError."""
         if create:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self.root, _FOLDER & ~os.O_NOFOLLOW)

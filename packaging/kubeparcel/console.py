@@ -47,10 +47,7 @@ class Log(Protocol):
 
 
 def print_message(text: str, stream: TextIO | None = None) -> None:
-    """Print a line to standard error, without what a terminal would execute.
-
-    Work continues where nobody can read it (a full disk, a closed pipe).
-    """
+    """Print a line to standard error that a terminal cannot execute; a full disk or a closed pipe stops no work."""
     stream = stream or sys.stderr
     try:
         stream.write(for_terminal(text) + "\n")  # print() would write the newline apart

@@ -54,10 +54,7 @@ def _wake_main_thread(read_end: int) -> None:
 
 @contextmanager
 def defer_signals() -> Iterator[None]:
-    """Defer SIGINT and SIGTERM until the end of the block.
-
-    Does nothing in other threads than the main thread, where Python handles signals.
-    """
+    """Defer SIGINT and SIGTERM until the end of the block, in the main thread, which handles signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

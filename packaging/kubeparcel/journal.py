@@ -68,10 +68,7 @@ def redact(text: str) -> str:
 
 
 def finish(heading: str, ending: str) -> Path | None:
-    """Write the log file of a failure, and return its path; None without a folder, or if it cannot be written.
-
-    With an empty `ending`, which is success, the log file of an earlier failure is removed.
-    """
+    """Write the log file of a failure and return its path, or None; with an empty `ending`, remove an earlier one."""
     if not _folder:
         return None
     path = _folder[0] / LOG_NAME

@@ -15,10 +15,7 @@ def template_dir() -> Path:
 
 
 def cache_dir() -> Path:
-    """Return the cache folder for downloads, compiled binaries and built packages.
-
-    KUBEPARCEL_CACHE overrides it; XDG_CACHE_HOME is honoured.
-    """
+    """Return the folder of downloads, binaries and packages: KUBEPARCEL_CACHE, or a folder below XDG_CACHE_HOME."""
     override = os.environ.get("KUBEPARCEL_CACHE")
     if override:
         return user_path(override)

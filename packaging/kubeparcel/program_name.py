@@ -24,6 +24,6 @@ def program_name() -> str:
     return "inv" if name in ("inv", "invoke") else "kubeparcel"
 
 
-def with_program_name(text: str, name: str = "") -> str:
-    """Replace `inv` in commands such as `inv verify` by a name, by default the program's."""
-    return _COMMAND.sub(name or program_name(), text)
+def with_program_name(text: str) -> str:
+    """Replace `inv` in commands such as `inv verify` by the program's name."""
+    return _COMMAND.sub(program_name(), text)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from kubeparcel.attest.materials import compare_materials
@@ -24,7 +23,7 @@ from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.paths import display_path
-from kubeparcel.reports.results import Check, Finding, Report
+from kubeparcel.reports.results import Check, CheckList, Finding, Report
 from kubeparcel.repository.generation_statement import CURRENT
 from kubeparcel.repository.model import STATEMENT_SUFFIX
 from kubeparcel.sources.http.urls import redact_url
@@ -40,18 +39,13 @@ _UNSIGNED_HINT = "inv publish signs statements. Without --key, statements of you
 _ANOTHER_FILE_HINT = "Somebody changed the file, or it has the statement of another build. Do not install it."
 
 
-class AttestCheck(Enum):
+class AttestCheck(CheckList):
     """The checks of a package: name, and what is true if they pass."""
 
     STATEMENT = ("statement", "a valid statement is about this very file")
     SIGNATURE = ("signature", "a trusted key signed the statement")
     MATERIALS = ("materials", "it was made from what kubeparcel.lock names")
     REBUILD = ("rebuild", "building it again from its materials gives the same bytes")
-
-    def result(self, subject: str, findings: Iterable[Finding] = (), not_run: str = "") -> Check:
-        """Return the result of the check."""
-        name, meaning = self.value
-        return Check(name, subject, meaning, tuple(findings), not_run=not_run)
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from kubeparcel.bundle import model
@@ -25,7 +24,7 @@ from kubeparcel.images.archive import read_archive
 from kubeparcel.model import Format
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import LimitExceeded, MalformedData
-from kubeparcel.reports.results import Check, Finding, Report
+from kubeparcel.reports.results import Check, CheckList, Finding, Report
 from kubeparcel.repository.signing import openpgp
 from kubeparcel.sanitize import printable
 from kubeparcel.user_cache import open_store
@@ -37,7 +36,7 @@ _BAD_DATA = (MalformedData, CheckFailed, UsageError, ConfigurationError, Archive
 _SUM = re.compile(r"([0-9a-f]{64})  ([^\n]+)")
 
 
-class BundleCheck(Enum):
+class BundleCheck(CheckList):
     """The checks of a bundle: name, and what is true if they pass."""
 
     ARCHIVE = ("archive", "the archive is complete, and has regular files below one folder only")
@@ -47,11 +46,6 @@ class BundleCheck(Enum):
     PACKAGES = ("packages", "signed indexes list every package file, with its digest")
     COMPLETE = ("complete", "every requirement of the packages is met in the bundle, or by the host as recorded")
     IMAGES = ("images", "the images are intact, and those that bundle.json names")
-
-    def result(self, subject: str, findings: Iterable[Finding] = (), not_run: str = "") -> Check:
-        """Return the result of the check."""
-        name, meaning = self.value
-        return Check(name, subject, meaning, tuple(findings), not_run=not_run)
 
 
 @dataclass(frozen=True)

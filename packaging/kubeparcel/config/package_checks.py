@@ -74,10 +74,7 @@ def _check_binaries(name: str, spec: PackageSpec, components: Mapping[str, Compo
 def unknown_removals(
     name: str, changes: PackageSpec, catalog: Catalog, cni_bin_dir: str
 ) -> Iterator[tuple[tuple[str, int], str]]:
-    """Yield each row that removes what a package has in no version, format or layout, with an explanation.
-
-    The row is a field and an index, such as ("files", 0).
-    """
+    """Yield the field and index of each row that removes what no variant of a package has, with an explanation."""
     base = catalog.packages.get(name, PackageSpec.model_validate({}))
     relations = {(row.kind, row.name) for row in base.relations}
     foreign = [relation_name(other.package) for other in catalog.distribution_packages]

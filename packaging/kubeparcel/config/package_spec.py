@@ -65,10 +65,7 @@ class PackageVariant:
         return path
 
     def relations(self, conflicts: Iterable[tuple[str, str]] = ()) -> Iterator[tuple[str, str]]:
-        """Yield pairs of a relation and another package, such as `kubelet (>= 1.19.0)`.
-
-        `conflicts` are those with packages of distributions. Raises ConfigurationError for an unknown placeholder.
-        """
+        """Yield pairs of a relation and a package, after `conflicts`. Raises ConfigurationError for a placeholder."""
         major, minor = self.kubernetes.major, self.kubernetes.minor
         values = {
             "minor": self.kubernetes.series,

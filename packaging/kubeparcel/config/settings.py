@@ -200,10 +200,7 @@ class Settings(StrictModel):
         return document if self.releases else {key: value for key, value in document.items() if key != "releases"}
 
     def catalog_packages(self, catalog: Mapping[str, PackageSpec]) -> dict[str, PackageSpec]:
-        """Return the packages to build: the catalog's with the user's changes, and the user's own.
-
-        Optional packages of the catalog are built if `packages` names them.
-        """
+        """Return the packages to build: the catalog's, but optional ones only if named, and the user's own."""
         catalog = {name: spec for name, spec in catalog.items() if name in self.packages or not spec.optional}
         customized = {
             name: merge_package(catalog[name], spec) if name in catalog else spec
@@ -248,11 +245,8 @@ def settings_of(options: Mapping[str, Any], file: YamlFile, base: Path, without:
     return settings
 
 
-def setting_origins(options: Mapping[str, Any], base: Path | None = None) -> dict[str, str]:
-    """Return where each setting comes from, by its key in YAML.
-
-    An origin is `default`, `kubeparcel.yaml:LINE`, the name of a variable, or an option.
-    """
-    file = YamlFile.read((base or Path.cwd()) / FILE_NAME)
+def setting_origins(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the origin of each setting by its key: `default`, `kubeparcel.yaml:LINE`, a variable or an option."""
+    file = YamlFile.read(Path.cwd() / FILE_NAME)
     _, origins = merge_layers(options, file, Settings.model_fields)
     return {yaml_key(field): origins.get(yaml_key(field), "default") for field in Settings.model_fields}

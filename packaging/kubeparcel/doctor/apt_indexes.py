@@ -112,10 +112,7 @@ def _read_form(context: SuiteContext, path: str, listed: FileDigest, *, parse: b
 
 
 def _report_missing(context: SuiteContext, missing: list[str], *, fallback: bool) -> None:
-    """Report missing forms of an index: with another valid one, as a remark, since apt falls back to it.
-
-    Debian lists the uncompressed index without having it.
-    """
+    """Report missing forms of an index, as a remark if another is valid: apt falls back to that."""
     if fallback:
         names = [path.rpartition("/")[2] for path in missing]
         if compressed := ", ".join(name for name in names if name != "Packages"):

@@ -74,10 +74,7 @@ def yum_label(folder: str) -> str:
 
 
 def discover(reader: RepositoryReader, names: Sequence[str] = ()) -> Discovery:
-    """Search all folders that can be listed, or else the usual places.
-
-    With `names` only suites of these names are returned.
-    """
+    """Search all folders that can be listed, or else the usual places; return only suites of these names, if any."""
     state = _read_state(reader)
     suites, yum_folders = _walk(reader)
     candidates = list(dict.fromkeys((*names, *(state.suites if state else ()), *_USUAL_SUITES)))

@@ -104,10 +104,7 @@ class TrustedKeys:
 def load_trusted_keys(
     reader: RepositoryReader, discovery: Discovery, key: str, now: float, horizon_days: int
 ) -> Iterator[TrustedKeys]:
-    """Yield the keys of a file or a named key; without `key` those that the repository offers.
-
-    Raises ConfigurationError if `key` is neither.
-    """
+    """Yield the keys of a file or a named key, without `key` the repository's own. Raises ConfigurationError."""
     trusted = TrustedKeys(now, horizon_days)
     with gpg.temporary_home() as home:
         trusted.certificates = read_key(key) if key else _offered_keys(reader, discovery)

@@ -103,10 +103,7 @@ def is_permitted(reader: RepositoryReader, url: str) -> bool:
 
 
 def require_permitted(reader: RepositoryReader, url: str, subject: str) -> None:
-    """Raise DownloadError for a URL on another host than the repository's, unless its user named that host.
-
-    `subject` begins the message.
-    """
+    """Raise DownloadError, beginning with `subject`, for a URL on a host that is neither the repository's nor named."""
     origin = reader.location if isinstance(reader, HttpReader) else ""
     kinds = reader.local_kinds if isinstance(reader, HttpReader) else ()
     check_reference(subject, origin, url, reader.follow, kinds)
@@ -119,10 +116,7 @@ def _root_url(reader: RepositoryReader) -> str:
 
 
 def stream(reader: RepositoryReader, location: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
-    """Return what `use` makes of the blocks of a located file; None if it does not exist.
-
-    Raises DownloadError for a URL on a host that is not to be asked.
-    """
+    """Return what `use` makes of a located file's blocks; None without one. Raises DownloadError if it is forbidden."""
     if "://" not in location:
         return reader.stream(location, use)
     if not location.startswith("file://"):

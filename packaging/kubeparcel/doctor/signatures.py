@@ -76,10 +76,7 @@ def signature_faults(
 
 
 def cleartext(data: bytes) -> str | None:
-    """Return the text of a clear-signed message (RFC 4880, section 7).
-
-    None if it is not one, or has text outside the signature's armor.
-    """
+    """Return the text of a clear-signed message (RFC 4880, 7); None for another, or with text outside the armor."""
     text = data.decode("utf-8", "replace").replace("\r\n", "\n")
     if not text.startswith(_BEGIN) or _SIGNATURE not in text:
         return None

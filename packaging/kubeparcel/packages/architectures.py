@@ -24,8 +24,5 @@ _COMMON_NAMES: Mapping[str, str] = {
 
 
 def common_name(arch: str) -> str:
-    """Return one name for deb's and rpm's names of an architecture: upstream's, or `all`.
-
-    Names of architectures that upstream does not build for are returned unchanged.
-    """
+    """Return upstream's name, or `all`, for a name of dpkg or rpm; others' architectures are returned unchanged."""
     return _COMMON_NAMES.get(arch, arch)

@@ -36,10 +36,7 @@ class ContentsCache:
         return None
 
     def read(self, files: Sequence[tuple[str, Path]]) -> list[PackageContents]:
-        """Return the contents of package files, given with their SHA-256.
-
-        Raises BrokenPackage or DiskError, as `read_package` does.
-        """
+        """Return the contents of package files, given with their SHA-256; raises as `read_package` does."""
         return parallel_map(lambda file, _: self._read(*file), files, _WORKERS)
 
     def _read(self, sha256: str, file: Path) -> PackageContents:

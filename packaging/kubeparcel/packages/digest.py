@@ -21,10 +21,7 @@ class HashedFile:
 
 
 def hash_file(path: str, head_length: Callable[[bytes], int], expected_size: int = HEAD_SIZE) -> HashedFile:
-    """Read a file, which probably has `expected_size` bytes, once.
-
-    `head_length(head)` returns how many bytes the head should have, if more than 256 KiB.
-    """
+    """Read a file of about `expected_size` bytes once; `head_length(head)` is how many bytes the head should have."""
     with FileIO(path) as file:  # a third of the time that Path.open takes
         head = file.read(min(expected_size + 1, HEAD_SIZE))
         more = head_length(head) - len(head)

@@ -123,10 +123,7 @@ def _symbol_versions(elf: Any) -> Iterator[tuple[str, str]]:
 
 
 def go_functions(path: Path) -> frozenset[str] | None:
-    """Return the names of all functions in a stripped Go binary, inlined ones too, from the table for tracebacks.
-
-    None for a binary with a symbol table, or without that table.
-    """
+    """Return the functions of a stripped Go binary, also inlined ones; None with a symbol table or no such record."""
     with path.open("rb") as stream:
         try:
             elf = ELFFile(stream)

@@ -45,10 +45,7 @@ class ReadingClock:
 
 
 def plain_blocks(name: str, blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the plain bytes of an index, decompressed by its suffix.
-
-    Raises MalformedData for damaged data and beyond the limits of size, ratio and time.
-    """
+    """Yield the plain bytes of an index, decompressed by its suffix. Raises MalformedData, also above the limits."""
     file, clock = _BlocksFile(blocks), ReadingClock(name)
     size = 0
     for block in _decompressed(name, file):

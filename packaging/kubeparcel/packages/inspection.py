@@ -34,10 +34,7 @@ _MAX_FAULTS = 100
 
 
 class InspectionCache:
-    """Results shared by the threads that read packages; nothing is stored on disk.
-
-    With `sha1`, entries also get the SHA-1 of files.
-    """
+    """Results shared by the threads that read packages, not stored on disk; with `sha1`, entries also get the SHA-1."""
 
     def __init__(self, digest: Digest | None = None, *, sha1: bool = False) -> None:
         self._digest = digest
@@ -63,10 +60,7 @@ class InspectionCache:
 
 @dataclass(frozen=True)
 class FileInspection:
-    """The facts of a file's bytes: size and digests, what is in it, and faults.
-
-    `digest` is the requested one; `sha1` is empty unless the cache wants it.
-    """
+    """The size, digests, content and faults of a file. `digest` is the requested one; `sha1` is empty unless wanted."""
 
     size: int
     sha256: str
@@ -130,10 +124,7 @@ class FileInspector:
         return view.toreadonly(), state.hexdigest()
 
     def _hash(self, blocks: Iterator[memoryview], file: Any = None) -> tuple[str, str, str]:
-        """Return the SHA-256, the requested digest and the SHA-1, if it is wanted, of blocks.
-
-        They are also written to a file, if any.
-        """
+        """Return the SHA-256, the requested digest and, if wanted, the SHA-1 of blocks, and write them to `file`."""
         names = {"sha256", self._algorithm, *(["sha1"] if self._cache.wants_sha1 and not file else [])}
         states = {name: hashlib.new(name, usedforsecurity=False) for name in names}
         for block in blocks:

@@ -54,10 +54,7 @@ class Limit:
 
 
 def adjust(environment: Mapping[str, str]) -> None:
-    """Set the limits to what the environment has, and all others to their defaults.
-
-    Raises ConfigurationError for a value that is not a number.
-    """
+    """Set the limits to what the environment has, others to their defaults. Raises ConfigurationError for no number."""
     variables = {row.variable: row for row in table()}
     adjusted = {
         row.name: _parse_value(name, environment[name], row.unit)

@@ -29,10 +29,7 @@ class FileType(StrEnum):
 
 @dataclass(frozen=True)
 class GoModule:
-    """A Go module at a version, with the sum that Go's checksum database has.
-
-    `replaced` is the path of the module that a `replace` line of go.mod exchanged for this one.
-    """
+    """A Go module at a version, with its sum; `replaced` is the module that a `replace` line exchanged for this one."""
 
     path: str
     version: str = ""

@@ -49,10 +49,7 @@ def version() -> str:
 
 
 def write_package(package: PackageManifest, sources: Mapping[str, Path], folder: Path) -> Path:
-    """Write a package into `folder` and return its path.
-
-    `sources` has a path for each digest in the manifest. Raises ToolError with nfpm's output.
-    """
+    """Write a package into `folder` and return its path; `sources` are paths by the manifest's digests."""
     texts = folder / "texts"
     texts.mkdir()
     scripts = {name: _write(texts / name, text) for name, text in package.scripts.items()}

@@ -48,10 +48,7 @@ def _describe_file(file: ManifestFile) -> dict[str, Any]:
 
 
 def read_record(contents: PackageContents) -> Mapping[str, Any]:
-    """Return the record of a package, or an empty mapping.
-
-    A file that is not a JSON object gives `unreadable` with its path.
-    """
+    """Return the record of a package; empty without one, and its path as `unreadable` if it is no JSON object."""
     entry = next((entry for entry in contents.entries if entry.path.endswith(f"/{FILE_NAME}")), None)
     if entry is None:
         return {}

@@ -15,10 +15,7 @@ _RPM_RANKS = {"~": 0, "^": 2}
 
 
 def split_version(version: str) -> tuple[int, str, str | None]:
-    """Return epoch, upstream version, and revision (rpm: release), None if it has no revision.
-
-    Raises MalformedData for an epoch that is not a number.
-    """
+    """Return epoch, upstream version, and revision (rpm: release) or None. Raises MalformedData for a bad epoch."""
     epoch, _, rest = version.rpartition(":")
     upstream, dash, revision = rest.rpartition("-")
     number = parse_number(epoch, "the epoch of a version") if epoch else 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 from kubeparcel.console import quantity
@@ -79,6 +79,15 @@ class Check:
         entry |= {"findings": findings} if findings else {}
         entry |= {"evidence": dict(self.evidence)} if self.evidence else {}
         return entry
+
+
+class CheckList(Enum):
+    """The checks of a subject: members whose values are a name, and what is true if the check passes."""
+
+    def result(self, subject: str, findings: Iterable[Finding] = (), not_run: str = "") -> Check:
+        """Return the result of the check."""
+        name, meaning = self.value
+        return Check(name, subject, meaning, tuple(findings), not_run=not_run)
 
 
 def count_states(checks: Iterable[Check]) -> Counter[CheckState]:

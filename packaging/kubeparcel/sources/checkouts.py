@@ -20,10 +20,7 @@ _URL = re.compile(r"[!-?A-~]{1,500}")
 
 
 def read_checkout(folder: Path, module_folder: str = "") -> Checkout:
-    """Return the state of a checkout, with the text of the go.mod in `module_folder` and of the files above.
-
-    Raises ConfigurationError for a folder that is no checkout, or that has submodules.
-    """
+    """Return the state of a checkout, with the go.mod in `module_folder` and the files above; raise ConfigurationError."""
     with open_repository(folder) as repository:
         tree, commit = repository.snapshot(), repository.commit
         changes = repository.git("diff-tree", "-r", "--name-only", "--no-renames", f"{commit}^{{tree}}", tree)

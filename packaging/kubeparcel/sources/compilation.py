@@ -42,10 +42,7 @@ class Compilation:
     mod: str = MODULES
 
     def run(self, go: Go, out: Path, store: Store, log: Log) -> dict[str, str]:
-        """Compile into the new folder `out`; return the SHA-256 of each program by name.
-
-        Raises ExternalError if a program is missing, or was not compiled as go's variant requests.
-        """
+        """Compile into the new folder `out`; return the SHA-256 of each program by name. Raises ExternalError."""
         self._build(go, out, log)
         outputs = sorted(out.iterdir())
         for output in outputs if go.variant.as_document() else ():

@@ -56,10 +56,7 @@ def fetch_to_store(artifact: Artifact, transport: Transport, store: Store, log: 
 def fetch_by_checksum(
     artifact: Artifact, checksum: Checksum, transport: Transport, store: Store, log: Log, token: CancelToken
 ) -> str:
-    """Fetch a file that upstream publishes no SHA-256 of; return its SHA-256.
-
-    Raises DigestError if the file does not have the published checksum.
-    """
+    """Fetch a file by a checksum other than SHA-256, and return its SHA-256. Raises DigestError for another file."""
     key = f"{checksum.kind}:{checksum.digest}"
     recorded = store.get_record(_CHECKSUMS, key)
     if isinstance(recorded, str) and store.has(recorded) and _has_checksum(store.local_path(recorded), checksum):

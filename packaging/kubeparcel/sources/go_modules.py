@@ -164,10 +164,7 @@ class GoModules:
                 self._patched_files(artifact, store, warn)
 
     def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
-        """Compile what the store does not have, with one `go build` for each component.
-
-        Raises PatchError before anything is compiled if a patch does not apply.
-        """
+        """Compile what the store lacks, by one `go build` for each component. Raises PatchError before that."""
         self.prepare(artifacts, store, log.warn)
         return {(a.component, a.arch): self._load_or_compile(a, store, log) for a in artifacts}
 

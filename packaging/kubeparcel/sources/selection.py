@@ -28,10 +28,7 @@ def create_source(
     trees: Mapping[str, Path] | None = None,
     checkouts: Mapping[str, Checkout] | None = None,
 ) -> Source:
-    """Return the source `upstream` or `go`, together with the other one if only that has some component.
-
-    `trees` are the folders of git trees, if some components are compiled from these, and `checkouts` their state.
-    """
+    """Return the source `upstream` or `go`, with git `trees` and their state, and the other for what only that has."""
 
     def create(name: str) -> Source:
         if name == "go":

@@ -76,10 +76,7 @@ class BundleReader:
         return build_bundle(signature, certificate, entry, self.transport.location(artifact.origin + ".sig"))
 
     def _read_optional(self, address: str, token: CancelToken, problems: list[str]) -> str | None:
-        """Return the text of a file; None if it does not exist or, as `problems` then says, cannot be read.
-
-        Buckets answer 403 for a missing file if listing is not allowed.
-        """
+        """Return the text of a file; None without one or, with the reason added to `problems`, if it cannot be read."""
         try:
             return self.transport.read(address, token)
         except DownloadError as error:
@@ -113,10 +110,7 @@ def parse_bundle(text: str, location: str) -> dict[str, Any]:
 
 
 def build_bundle(signature: str, certificate: str, entry: Mapping[str, Any], location: str) -> dict[str, Any]:
-    """Return the bundle of a `.sig` file, a `.cert` file and a log entry as Rekor returns it.
-
-    Raises SignatureError, naming `location`, if one of them is malformed.
-    """
+    """Return the bundle of a `.sig`, a `.cert` and a log entry of Rekor. Raises SignatureError, naming `location`."""
     try:
         pem = _PEM.fullmatch(_pem(certificate))
         body = parse_json(base64.b64decode(entry["body"], validate=True), "the log entry")

@@ -46,10 +46,7 @@ class Signatures:
     def sign(
         self, component: str, version: Version, artifacts: Sequence[Artifact], store: Store
     ) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
-        """Return the files of a release with their verified signatures, and remarks on missing ones.
-
-        Raises SignatureError for an invalid signature, and for a missing one if it is required.
-        """
+        """Return files with their verified signatures, and remarks on missing ones. Raises SignatureError."""
         spec = self.components[component]
         if not spec.signature_of(version):
             self._require_unsigned(spec, version)

@@ -29,10 +29,7 @@ class Source(Protocol):
         """Raise Unreachable or ToolError if the source cannot be used."""
 
     def resolve_kubernetes(self, requested: str) -> Version:
-        """Return the exact version of `stable`, `latest`, `1.36`, `1.36.3` or `v1.36.3`.
-
-        Raises UnknownVersion, naming published versions, if it is not published.
-        """
+        """Return the exact version of `stable`, `latest`, `1.36` or `v1.36.3`. Raises UnknownVersion, naming others."""
 
     def is_published(self, component: str, version: Version) -> bool:
         """Return whether a version of `kubernetes`, `cri-tools` or `cni` is published."""
@@ -41,10 +38,7 @@ class Source(Protocol):
         """Return the newest Kubernetes version of each minor, newest first, and a newer pre-release if there is one."""
 
     def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:
-        """Return a release with its artifacts and their digests for each architecture.
-
-        Raises UnknownVersion if it is not published for one of them.
-        """
+        """Return a release with its artifacts and digests. Raises UnknownVersion if one is not published."""
 
     def cached(self, artifact: Artifact, store: Store) -> Mapping[str, str] | None:
         """Return the SHA-256 of an artifact's binaries by name, if the store has all of them."""

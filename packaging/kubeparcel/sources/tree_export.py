@@ -73,10 +73,7 @@ def _verify_objects(repository: Repository, commit: str, tree: str) -> None:
 
 
 def require_own_folders(root: Path, module: Path, go: Go, tree: Path) -> None:
-    """Raise ConfigurationError if a go.mod or go.work of an exported tree names a folder outside.
-
-    `module` is the folder of the module to compile, `tree` names the checkout in messages.
-    """
+    """Raise ConfigurationError if a go.mod or go.work in `root` names a folder outside; messages name `tree`."""
     folders = [module]
     if (root / WORKSPACE).is_file():
         document = json.loads(go.run("work", "edit", "-json", str(root / WORKSPACE), cwd=root).stdout)

@@ -39,10 +39,7 @@ def utc(time: int) -> str:
 
 
 def serialize(document: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a document's file, with a line for each component, file and relationship.
-
-    `json.dumps(indent=1)` would take ten times as long.
-    """
+    """Return a document's file, with a line for each row: `json.dumps(indent=1)` would take ten times as long."""
 
     def lines(value: Any) -> str:
         rows = value if isinstance(value, list) else ()

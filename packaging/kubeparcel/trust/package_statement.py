@@ -74,10 +74,7 @@ def parse_package_statement(payload: bytes, name: str) -> Statement:
 
 
 def artifact_material(artifact: Artifact, *, signed: bool = False) -> Resource:
-    """Return a lock's artifact as a material: a file by its URL, or a Go module with its sum.
-
-    `signed` says that its publisher signs such files. The annotations say how it was verified.
-    """
+    """Return a lock's artifact as a material that states how it was verified; `signed` if upstream signs such files."""
     uri, digest = artifact.origin, resource_digest(artifact.digest)
     if commit := artifact.commit:
         uri = commit_uri(commit, artifact.repository)

@@ -80,10 +80,7 @@ def read_patched_source(contents: PackageContents) -> PatchedSource | None:
 
 
 def name_published_modules(binary: Path, source: PatchedSource) -> None:
-    """Let Go's record in a copy of a binary name the modules that patched ones are based on, for govulncheck.
-
-    It looks modules up by name and version, so that nothing would be known of a patched one.
-    """
+    """Let Go's record in a copy of a binary name the published modules of patched ones, which govulncheck knows."""
 
     def published(match: re.Match[str]) -> str:
         module = GoModule("./", replaced=match[2])

@@ -69,14 +69,14 @@ class PublicKey:
         return encode_dss_signature(int.from_bytes(numbers["r"], "big"), int.from_bytes(numbers["s"], "big"))
 
 
-def parse_pem(data: bytes, name: str, key_id: str = "") -> PublicKey:
+def parse_pem(data: bytes, name: str) -> PublicKey:
     """Return the key of a PEM file. Raises ConfigurationError, and ToolError without cryptography."""
     _require_library()
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
-        return PublicKey(key_id, load_pem_public_key(data))
+        return PublicKey("", load_pem_public_key(data))
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(f"No public key in {name} ({error}).", "Pass key.pem or key.asc.") from None
 

@@ -92,10 +92,7 @@ def parse_sbom(data: bytes, name: str) -> SbomClaims:
 
 
 def for_signed_copy(data: bytes, name: str, built: str, published: str) -> bytes:
-    """Return the SBOM `name` of a package for a copy with another SHA-256, with an identifier of its own.
-
-    A package's signature changes its SHA-256 from `built` to `published`. Raises MalformedData.
-    """
+    """Return the SBOM `name` for a copy whose SHA-256 a signature changed, with an identifier of its own."""
     text = re.sub(re.escape(built), published, data.decode(), flags=re.IGNORECASE)
     document = parse_json(text.encode(), name)
     format_ = next(module for suffix, module in FORMATS.items() if name.endswith(suffix))

@@ -18,10 +18,7 @@ from kubeparcel.trust.patched_source import PatchedSource, read_patched_source
 
 @dataclass(frozen=True)
 class Subject:
-    """A package file: its contents, its digest, and what its own metadata may lack.
-
-    Debs do not record the vendor and the licence. `license` is the text of kubeparcel.yaml or the catalog.
-    """
+    """A package file, its digest, and the vendor and licence of the settings, which debs do not record."""
 
     contents: PackageContents
     sha256: str
@@ -54,10 +51,7 @@ class Subject:
         return tuple(entry for entry in self.contents.entries if entry.kind in (FileType.FILE, FileType.HARDLINK))
 
     def file_licenses(self) -> Mapping[str, str]:
-        """Return the licence of each file that kubeparcel wrote, by path: that of the package.
-
-        What a binary or a file of the user is licensed under is unknown.
-        """
+        """Return the licence of each file that kubeparcel wrote, by path: the package's. That of others is unknown."""
         recorded = recorded_contents(read_record(self.contents))
         if recorded is None or not self.license:
             return {}

@@ -35,10 +35,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 @dataclass(frozen=True)
 class TarMember:
-    """A member; `owner` and `group` are names, or numbers where the archive has no name.
-
-    `size` is the number of its bytes in the stream, in bytes.
-    """
+    """A member of `size` bytes in the stream; `owner` and `group` are numbers where the archive has no names."""
 
     name: str
     kind: FileType

@@ -17,10 +17,7 @@ _END = "TRAILER!!!"
 
 @dataclass(frozen=True)
 class CpioMember:
-    """A member; members with the same `file` are hard links, and the last one has the data.
-
-    `size` is the number of its bytes in the stream, in bytes.
-    """
+    """A member of `size` bytes in the stream; those with one `file` are hard links, of which the last has the data."""
 
     name: str
     mode: int

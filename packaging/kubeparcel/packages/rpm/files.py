@@ -60,10 +60,7 @@ class HeaderFile:
 
 @dataclass(frozen=True)
 class PayloadFile:
-    """A file as the payload has it; `link_target` is the path it shares its bytes with, if any.
-
-    A symlink has its `target` instead of an inspection.
-    """
+    """A file as the payload has it: a symlink's `target`, or an inspection, perhaps of the file at `link_target`."""
 
     mode: int
     size: int
@@ -73,10 +70,7 @@ class PayloadFile:
 
 
 def entries(main: Header, stream: PayloadStream, cache: InspectionCache) -> tuple[list[PackageEntry], list[str]]:
-    """Return all entries, and a fault for each difference between header and payload.
-
-    Raises MalformedData for a damaged header or payload.
-    """
+    """Return all entries, and a fault for each difference between header and payload. Raises MalformedData."""
     number = main.number(tags.FILEDIGESTALGO)
     algorithm = tags.DIGESTS.get(1 if number is None else number, "")
     header_files = tuple(_header_files(main))

@@ -130,10 +130,7 @@ class Headers(NamedTuple):
 
 
 def head_length(head: bytes) -> int:
-    """Return how many bytes the lead and both headers take, or as many as must be read to know.
-
-    Raises MalformedData.
-    """
+    """Return how many bytes the lead and both headers take, or must be read to know. Raises MalformedData."""
     if not head.startswith(MAGIC):
         raise MalformedData("it is not an rpm")
     start, size = _extent(head, LEAD_SIZE)

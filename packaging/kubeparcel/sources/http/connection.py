@@ -109,10 +109,7 @@ class GuardedResponse(http.client.HTTPResponse):
 
 
 class PeerRule:
-    """Which addresses connections may reach: any of `named_hosts`, and local ones only if a named host is as local.
-
-    `local_kinds` are the kinds of local addresses that are permitted so far.
-    """
+    """Which addresses connections may reach: any of `named_hosts`, and local ones of the kinds that these have."""
 
     def __init__(self, named_hosts: set[str], local_kinds: set[str]) -> None:
         self.named_hosts = named_hosts

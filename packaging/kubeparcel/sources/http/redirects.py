@@ -38,10 +38,7 @@ def local_kind(host: str) -> str:
 
 
 def redirect_target(origin: str, url: str, location: str, follow: frozenset[str] | None, local: Iterable[str]) -> str:
-    """Return the URL that a redirect of `url` leads to; `origin` is the first URL of the chain.
-
-    Raises DownloadError as `check_reference` does.
-    """
+    """Return where a redirect of `url` leads; `origin` began the chain. Raises as `check_reference` does."""
     with suppress(ValueError):
         target = urljoin(url, location)
         check_reference(f"{redact_url(url)} redirects to", origin, target, follow, local)

@@ -84,10 +84,7 @@ def status_error(url: str, code: int) -> DownloadError:
 
 
 def iter_body(response: requests.Response, location: str, policy: RetryPolicy) -> Iterator[bytes]:
-    """Yield the body in blocks as they arrive.
-
-    Raises TransientError if the connection breaks or the server sends less than the policy's minimum rate.
-    """
+    """Yield the body in blocks as they arrive. Raises TransientError if the connection breaks or is too slow."""
     from urllib3.exceptions import HTTPError
 
     while True:

@@ -115,11 +115,7 @@ def find_govulncheck(file: str, base: Path) -> Path:
 
 
 def scan(program: Path, binary: Path, address: str) -> Scan:
-    """Return what govulncheck finds in a binary. Raises DatabaseError or ToolError.
-
-    Of a stripped binary govulncheck reports every vulnerable function: they are looked up in the table of functions
-    that Go binaries have for tracebacks.
-    """
+    """Return what govulncheck finds in a binary, as far as its functions are there. Raises DatabaseError, ToolError."""
     argv: list[str | Path] = [program, "-mode", "binary", "-format", "json", "-db", address, binary]
     completed = run(argv, check=False, timeout=_TIMEOUT)
     error = printable((completed.stderr or "").strip())

@@ -49,10 +49,7 @@ class Vulnerability(NamedTuple):
 
 
 class Use(NamedTuple):
-    """A binary in a package: name, version, format, architecture, and the path of the binary.
-
-    `main_module` and `main_version` are the module that the binary was built from.
-    """
+    """A binary in a package, by name, version, format, architecture and path, and the module that it was built from."""
 
     package: str
     version: str
