@@ -20,7 +20,7 @@ _URL = re.compile(r"[!-?A-~]{1,500}")
 
 
 def read_checkout(folder: Path, module_folder: str = "") -> Checkout:
-    """Return the state of a checkout, with the go.mod in `module_folder` and the files above; raise ConfigurationError."""
+    """Return the state of a checkout, with the go.mod in `module_folder` and files above; raise ConfigurationError."""
     with open_repository(folder) as repository:
         tree, commit = repository.snapshot(), repository.commit
         changes = repository.git("diff-tree", "-r", "--name-only", "--no-renames", f"{commit}^{{tree}}", tree)
