@@ -96,5 +96,5 @@ def test_packages_with_the_same_digest_are_not_read(
 ) -> None:
     for folder in (old, new):
         write_deb(folder)
-    monkeypatch.setattr("kubeparcel.packages.contents_cache.read_package", lambda *_: pytest.fail("was read"))
+    monkeypatch.setattr("kubeparcel.packages.reader.read_package", lambda *_: pytest.fail("was read"))
     assert diff(old, new)[0] == 0

@@ -95,7 +95,7 @@ def test_folder_with_packages_and_a_repository_in_it_has_only_the_packages(publi
 def test_contents_are_read_once_for_each_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deb(tmp_path, "tools", body=b"one\n")
     assert read_all(tmp_path) == [("tools", b"one\n")]
-    monkeypatch.setattr("kubeparcel.packages.contents_cache.read_package", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("kubeparcel.packages.reader.read_package", lambda *_: pytest.fail("read again"))
     shutil.copy(tmp_path / "tools_1.0-1_amd64.deb", tmp_path / "copy.deb")
     (tmp_path / "tools_1.0-1_amd64.deb").unlink()
     assert read_all(tmp_path) == [("tools", b"one\n")]

@@ -13,8 +13,8 @@ from kubeparcel.config import catalog
 from kubeparcel.errors import ConfigurationError, ToolError
 from kubeparcel.lock_models import BuildVariant, Component
 from kubeparcel.model import Arch
-from kubeparcel.sources.checkouts import read_checkout
 from kubeparcel.sources.compilation import Compilation
+from kubeparcel.sources.git_repository import read_checkout
 from kubeparcel.sources.git_trees import GitTrees
 from tests.support.git_trees import KUBERNETES, PLUGINS, GitTree
 from tests.support.recording_log import RecordingLog

@@ -17,9 +17,9 @@ from kubeparcel.errors import UsageError
 from kubeparcel.files import translate_os_errors
 from kubeparcel.model import Format
 from kubeparcel.packages.architectures import common_name
-from kubeparcel.packages.contents_cache import ContentsCache
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.packages.model import PackageContents
+from kubeparcel.packages.reader import ContentsCache
 from kubeparcel.packages.versions import version_key
 from kubeparcel.repository.candidates.match import package_from
 from kubeparcel.repository.candidates.read import read_packages

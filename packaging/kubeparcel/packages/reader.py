@@ -1,15 +1,19 @@
-"""Read whole packages: everything in them, without installing or unpacking them to disk.
+"""Read whole packages: everything in them, without unpacking them to disk; contents may be cached by SHA-256.
 
 A format is a module with MAGIC and `read`, and an entry in READERS.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 from kubeparcel.errors import DiskError
 from kubeparcel.packages import limits
@@ -18,6 +22,7 @@ from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.packages.model import PackageContents
 from kubeparcel.packages.rpm import reader as rpm
+from kubeparcel.store import Store
 from kubeparcel.threads import parallel_map
 
 Reader: TypeAlias = Callable[[Path, BinaryIO, InspectionCache], PackageContents]
@@ -25,6 +30,11 @@ Reader: TypeAlias = Callable[[Path, BinaryIO, InspectionCache], PackageContents]
 
 READERS: Mapping[bytes, Reader] = {deb.MAGIC: deb.read, rpm.MAGIC: rpm.read}
 """The reader of each format, by the first bytes of its files."""
+
+CONTENTS = "contents"
+"""The kind of the store's records of packages' contents."""
+
+_WORKERS = 2
 
 
 def read_package(path: Path, cache: InspectionCache | None = None) -> PackageContents:
@@ -62,3 +72,52 @@ def read_packages(paths: Sequence[Path], workers: int | None = None) -> list[Pac
     binary of 64 MiB in memory.
     """
     return parallel_map(lambda path, _: read_package(path), paths, workers or min(4, os.cpu_count() or 1))
+
+
+class ContentsCache:
+    """The contents of packages, read once for each version of the readers."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._inspections = InspectionCache(store.digest)
+
+    def load(self, sha256: str, file: Path) -> PackageContents | None:
+        """Return the contents of the package with this digest, whose file is `file`; None if unknown."""
+        record = self._store.get_record(CONTENTS, _key(sha256))
+        with suppress(ValueError):  # a damaged record
+            return replace(_adapter().validate_json(record)[0], file=file) if isinstance(record, str) else None
+        return None
+
+    def read(self, files: Sequence[tuple[str, Path]]) -> list[PackageContents]:
+        """Return the contents of package files, given with their SHA-256; raises as `read_package` does."""
+        return parallel_map(lambda file, _: self._read(*file), files, _WORKERS)
+
+    def _read(self, sha256: str, file: Path) -> PackageContents:
+        if contents := self.load(sha256, file):
+            return contents
+        contents = read_package(file, self._inspections)
+        with suppress(DiskError, ValueError):  # a read-only cache, or text that JSON cannot have
+            self._store.put_record(CONTENTS, _key(sha256), _adapter().dump_json((contents,)).decode())
+        return contents
+
+
+def _key(sha256: str) -> str:
+    return f"{_readers_digest()} {sha256}"
+
+
+@functools.cache
+def _readers_digest() -> str:
+    """Return a digest of the package readers: other code may read other contents."""
+    digest = hashlib.sha256()
+    folder = Path(__file__).parent
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+@functools.cache
+def _adapter() -> Any:
+    from pydantic import ConfigDict, TypeAdapter
+
+    config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+    return TypeAdapter(tuple[PackageContents], config=config)  # dataclasses take the settings of what contains them

@@ -102,7 +102,7 @@ def _signatures(evidence: Evidence, package: Package) -> str:
 
 
 def _audit(evidence: Evidence, package: Package) -> str:
-    from kubeparcel.trust.audit.requirement import audit_problem
+    from kubeparcel.trust.audit.examination import audit_problem
 
     with evidence.file(package) as file:
         return audit_problem(file, Path.cwd())

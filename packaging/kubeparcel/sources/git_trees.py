@@ -15,10 +15,10 @@ from kubeparcel.errors import ConfigurationError, ToolError
 from kubeparcel.lock_models import Artifact, BuildVariant, Checkout, Component, Patch
 from kubeparcel.model import Arch, Version
 from kubeparcel.sources import go_toolchain
-from kubeparcel.sources.checkouts import VENDOR, WORKSPACE
 from kubeparcel.sources.compilation import RECORDS, Compilation
 from kubeparcel.sources.compilation import VENDOR as VENDOR_FLAG
 from kubeparcel.sources.compiled_module import link_variables, main_packages, output_names
+from kubeparcel.sources.git_repository import VENDOR, WORKSPACE
 from kubeparcel.sources.go_modules import GoModules
 from kubeparcel.sources.go_toolchain import Go
 from kubeparcel.sources.tree_export import export_tree, require_own_folders

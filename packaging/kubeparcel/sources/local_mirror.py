@@ -1,4 +1,4 @@
-"""The transport for a mirror in a local folder."""
+"""The transport for a mirror: a local folder, or HTTP as for upstream itself."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from kubeparcel.beneath import open_without_links
-from kubeparcel.errors import DownloadError, Unreachable
+from kubeparcel.errors import ConfigurationError, DownloadError, Unreachable
 from kubeparcel.paths import user_path
-from kubeparcel.sources.transport import FileStat, ProgressCallback
+from kubeparcel.sources.http.download import HttpTransport
+from kubeparcel.sources.http.retry import RetryPolicy
+from kubeparcel.sources.http.urls import check_url, redact_url
+from kubeparcel.sources.transport import FileStat, ProgressCallback, Transport
 from kubeparcel.store import translate_os_errors
 from kubeparcel.threads import CancelToken
 
@@ -86,3 +90,21 @@ class LocalMirror:
             raise DownloadError(f"{path} does not exist.", "Fill the folder: inv mirror --to DIR") from None
         except OSError as error:
             raise DownloadError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from None
+
+
+def create_transport(mirror: str, policy: RetryPolicy) -> Transport:
+    """Return the transport for a mirror (a URL or a folder), or for upstream if it is empty.
+
+    A mirror has upstream's `https://HOST/PATH` as `MIRROR/HOST/PATH`.
+    """
+    scheme, separator, _ = mirror.partition("://")
+    if not mirror or scheme.lower() in {"http", "https"}:
+        return HttpTransport(check_url(mirror) if mirror else "", policy)
+    if not separator:
+        return LocalMirror(Path(mirror))
+    if scheme.lower() == "file":
+        return LocalMirror(Path(url2pathname(urlsplit(check_url(mirror)).path)))
+    raise ConfigurationError(
+        f"Invalid mirror {redact_url(mirror)!r}: unknown scheme {scheme}://.",
+        "Expected a folder, or a URL that begins with http, https or file.",
+    )

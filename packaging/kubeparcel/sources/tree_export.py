@@ -13,8 +13,7 @@ from pathlib import Path
 from kubeparcel.errors import ConfigurationError, ExternalError
 from kubeparcel.files import translate_os_errors
 from kubeparcel.lock_models import Artifact
-from kubeparcel.sources.checkouts import WORKSPACE
-from kubeparcel.sources.git_repository import LINK, Repository, git, open_repository
+from kubeparcel.sources.git_repository import LINK, WORKSPACE, Repository, git, open_repository
 from kubeparcel.sources.go_toolchain import Go
 
 _INDEX = "export"

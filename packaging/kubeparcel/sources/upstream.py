@@ -17,8 +17,8 @@ from kubeparcel.sources.checksums import DIGITS, Checksum, lists_only_others, pu
 from kubeparcel.sources.fetch import expected_sha256, fetch_by_checksum, fetch_to_store
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.sources.http.urls import redact_url
+from kubeparcel.sources.local_mirror import create_transport
 from kubeparcel.sources.signatures import Signatures
-from kubeparcel.sources.transport_factory import create_transport
 from kubeparcel.sources.upstream_versions import VersionMarkers
 from kubeparcel.store import Store
 from kubeparcel.threads import CancelToken, parallel_map

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.sources.checkouts import public_url, read_checkout
+from kubeparcel.sources.git_repository import public_url, read_checkout
 from tests.sources.checkouts.conftest import FILES, export
 from tests.support.git_trees import GitTree
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.errors import ConfigurationError, ExternalError
-from kubeparcel.sources.checkouts import read_checkout
+from kubeparcel.sources.git_repository import read_checkout
 from kubeparcel.sources.tree_export import export_tree
 from tests.sources.checkouts.conftest import FILES, artifact, export
 from tests.support.git_trees import GitTree

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.trust.audit.database import DatabaseError
-from kubeparcel.trust.audit.requirement import audit_problem
+from kubeparcel.trust.audit.examination import audit_problem
 from tests.diff.conftest import Entry, write_deb
 from tests.support.elf_files import elf
 from tests.trust.audit.conftest import HTTP2, FakeScanner, finding

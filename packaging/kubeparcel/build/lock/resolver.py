@@ -24,7 +24,7 @@ def request_of(settings: Settings) -> Request:
     folders, components = settings.tree_folders(), settings.catalog().components
     if not folders:
         return settings.request()
-    from kubeparcel.sources.checkouts import read_checkout
+    from kubeparcel.sources.git_repository import read_checkout
 
     trees = {name: read_checkout(folder, components[name].go.folder) for name, folder in folders.items()}
     return dataclasses.replace(settings.request(), trees=trees)

@@ -1,4 +1,4 @@
-"""Audits packages: each different binary in them once."""
+"""Audits packages: each different binary in them once; also for repositories that require it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeparcel.console import Log
+from kubeparcel.config.settings import load_settings
+from kubeparcel.console import Log, QuietLog, first_names
 from kubeparcel.errors import UsageError
 from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.packages.model import ElfInfo, GoBuildInfo, PackageContents
@@ -15,12 +16,14 @@ from kubeparcel.packages.reader import read_package
 from kubeparcel.trust.audit import govulncheck
 from kubeparcel.trust.audit.database import check_copy, locate_database, require_recent
 from kubeparcel.trust.audit.govulncheck import Match, Scan
-from kubeparcel.trust.audit.model import Audit, Finding, Use, Vulnerability
+from kubeparcel.trust.audit.model import Audit, FailOn, Finding, Use, Vulnerability
 from kubeparcel.trust.audit.openvex import apply_statements, load_statements, unused_statements
+from kubeparcel.trust.audit.report import group_by_fix
 from kubeparcel.trust.patched_source import name_published_modules, read_patched_source
 
 MAX_AGE_DAYS = 30
 _STANDARD_LIBRARY = "stdlib"
+
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class AuditRequest:
 
 
 PackageFile = Callable[[PackageContents], Path]
+
 """Returns the file of a package."""
 
 
@@ -171,3 +175,27 @@ def _remarks(binaries: Mapping[str, _Binary]) -> Iterator[str]:
                 unversioned.setdefault(module.path, set()).update(use.package for use in binary.uses)
     for path, packages in sorted(unversioned.items()):
         yield f"{path} has no version in {', '.join(sorted(packages))}: its own vulnerabilities are not found"
+
+
+def audit_problem(file: Path, base: Path) -> str:
+    """Return why a package fails an audit with the settings of the folder `base`; empty if it passes.
+
+    A package without binaries passes. Raises DatabaseError or ToolError if nothing can be audited.
+    """
+    contents = read_package(file)
+    if not any(entry.elf for entry in contents.entries):
+        return ""
+    not_go = [entry.path for entry in contents.entries if entry.elf and not (entry.elf.go and entry.elf.go.module.path)]
+    if not_go:
+        return f"{not_go[0]} cannot be audited: it was not built from Go modules"
+    settings = load_settings({}, base)
+    request = AuditRequest(base, settings.vulnerability_database, settings.vex)
+    audit = audit_packages([contents], lambda _: file, request, QuietLog())
+    problems = list(_problems(audit, FailOn(settings.audit_fail_on)))
+    return f"known vulnerabilities: {first_names(problems)}" if problems else ""
+
+
+def _problems(audit: Audit, fail_on: FailOn) -> Iterator[str]:
+    for fix in group_by_fix(audit.failing(fail_on)):
+        ids = dict.fromkeys(finding.vulnerability.id for finding in fix.findings)
+        yield from (f"{name} ({fix.title})" for name in ids)
