@@ -170,11 +170,10 @@ def _hint(statement: Statement) -> str:
 def _content_start(package: Path) -> int:
     """Return where the content begins that a signature does not change: an RPM's main header."""
     with translate_os_errors(package), package.open("rb") as file:
-        head = file.read(_BLOCK)
-        if not head.startswith(header.MAGIC):
+        if file.read(len(header.MAGIC)) != header.MAGIC:
             return 0
-        head += file.read(max(header.head_length(head) - len(head), 0))
-    return header.read_headers(head, package.stat().st_size).main.start
+        file.seek(0)
+        return header.read_headers(header.read_head(file), package.stat().st_size).main.start
 
 
 def _first_difference(old: Path, old_start: int, new: Path, new_start: int) -> int | None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from kubeparcel.packages import limits
+from kubeparcel.packages.digest import HEAD_SIZE
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.rpm import tags
 
@@ -139,6 +140,14 @@ def head_length(head: bytes) -> int:
         return main_start + _MAIN_HEADER_HINT
     start, size = _extent(head, main_start)
     return start + size
+
+
+def read_head(file: BinaryIO) -> bytes:
+    """Return the lead and both headers from the start of a file, or what it has of them; raise MalformedData."""
+    head = file.read(HEAD_SIZE)
+    while (more := head_length(head) - len(head)) > 0 and (block := file.read(more)):
+        head += block
+    return head
 
 
 def read_headers(data: bytes | memoryview, size: int) -> Headers:

@@ -9,14 +9,13 @@ from typing import Any, BinaryIO
 
 from kubeparcel.model import Format
 from kubeparcel.packages import limits
-from kubeparcel.packages.digest import HEAD_SIZE
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection import InspectionCache, installed_size_faults, shorten_faults
 from kubeparcel.packages.model import FileType, PackageContents, Script
 from kubeparcel.packages.payload_stream import FileSection, open_payload
 from kubeparcel.packages.relations import STRICT_OPERATORS, Relation
 from kubeparcel.packages.rpm import digests, files, tags
-from kubeparcel.packages.rpm.header import MAGIC, Header, head_length, read_headers, rows
+from kubeparcel.packages.rpm.header import MAGIC, Header, read_head, read_headers, rows
 
 __all__ = ["MAGIC", "read"]
 
@@ -24,7 +23,8 @@ __all__ = ["MAGIC", "read"]
 def read(path: Path, file: BinaryIO, cache: InspectionCache) -> PackageContents:
     """Return the contents of an rpm; raise MalformedData."""
     size = file.seek(0, os.SEEK_END)
-    head = _head(file)
+    file.seek(0)
+    head = read_head(file)
     headers = read_headers(head, size)
     main, header = headers.main, head[headers.main.start : headers.main.end]
     hashes = digests.PayloadHashes.of(headers, header)
@@ -50,15 +50,6 @@ def read(path: Path, file: BinaryIO, cache: InspectionCache) -> PackageContents:
         faults=shorten_faults((*broken, *faults, *installed_size_faults("SIZE", declared_size, entries))),
         signatures=tuple(n for n, tag in tags.SIGNATURES.items() if headers.signature.has(tag)),
     )
-
-
-def _head(file: BinaryIO) -> bytes:
-    """Return the lead and both headers, or what the file has of them."""
-    file.seek(0)
-    head = file.read(HEAD_SIZE)
-    while (more := head_length(head) - len(head)) > 0 and (block := file.read(more)):
-        head += block
-    return head
 
 
 def _compression(main: Header, packed: FileSection) -> str:
