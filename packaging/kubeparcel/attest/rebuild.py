@@ -6,7 +6,7 @@ import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -114,14 +114,10 @@ def _plan(statement: Statement, settings: Settings, lock: Lock) -> PackagePlan:
     for plan in plans:
         if plan.file_name.rpartition("/")[2] == name:
             time = statement.internal.get("time")
-            return dataclasses.replace(plan, time=time) if _is_time(time) else plan
+            return dataclasses.replace(plan, time=time) if type(time) is int and 0 <= time < TIMESTAMP_LIMIT else plan
     raise ConfigurationError(
         f"The settings in the statement about {name} do not give a package of this name.", _VERSION_HINT
     )
-
-
-def _is_time(value: Any) -> TypeGuard[int]:
-    return type(value) is int and 0 <= value < TIMESTAMP_LIMIT
 
 
 def _require_local_files(statement: Statement, base: Path) -> None:

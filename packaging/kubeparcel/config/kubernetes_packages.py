@@ -7,7 +7,7 @@ long as publishing one more package to a repository of 10,000.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,21 +48,19 @@ def kubernetes_packages() -> KubernetesPackages:
     companions = packages.keys() - core
     return KubernetesPackages(
         core=frozenset(core),
-        node_packages=frozenset(n for n in core if companions & set(_dependencies(packages[n]))),
+        node_packages=frozenset(n for n in core if companions & _dependencies(packages[n])),
         companions=frozenset(companions),
         version_coupled=frozenset(
-            name for name in companions if _follows_minor(catalog["components"][packages[name]["component"]])
+            name
+            for name in companions
+            for pair in catalog["components"][packages[name]["component"]].get("pairs", ())
+            if pair.get("version") == "minor"
         ),
     )
 
 
-def _dependencies(package: Mapping[str, Any]) -> Iterable[str]:
-    relations = package.get("relations", ())
-    return (str(relation.get("depends", "")).partition(" ")[0] for relation in relations)
-
-
-def _follows_minor(component: Mapping[str, Any]) -> bool:
-    return any(pair.get("version") == "minor" for pair in component.get("pairs", ()))
+def _dependencies(package: Mapping[str, Any]) -> set[str]:
+    return {str(relation.get("depends", "")).partition(" ")[0] for relation in package.get("relations", ())}
 
 
 def upstream_version(version: str) -> Version:

@@ -6,7 +6,7 @@ import hashlib
 import mmap
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -103,7 +103,8 @@ class FileInspector:
         if size <= _IN_MEMORY:
             view, sha256 = self._load(blocks, size)
             return self._elf(sha256, view)
-        with _temporary_file() as file:
+        folder = Path(tempfile.gettempdir())
+        with translate_os_errors(folder), tempfile.TemporaryFile(prefix="kubeparcel-", dir=folder) as file:
             sha256, digest, _ = self._hash(blocks, file)
             file.flush()
             with mmap.mmap(file.fileno(), size, prot=mmap.PROT_READ) as mapped, memoryview(mapped) as view:
@@ -153,12 +154,6 @@ class FileInspector:
             return True
         self._kept += size
         return self._kept <= _KEPT_TOTAL
-
-
-@contextmanager
-def _temporary_file() -> Iterator[Any]:
-    with translate_os_errors(Path(tempfile.gettempdir())), tempfile.TemporaryFile(prefix="kubeparcel-") as file:
-        yield file
 
 
 def installed_size_faults(field: str, declared: int | None, entries: Sequence[PackageEntry]) -> Iterator[str]:

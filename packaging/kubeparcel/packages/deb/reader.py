@@ -40,6 +40,7 @@ def read(path: Path, file: BinaryIO, cache: InspectionCache) -> PackageContents:
     stray_members = (member.name for member in others if not member.name.startswith("_"))
     stray_faults = (f"unexpected archive member {m!r} after the payload" for m in stray_members)
     size_faults = installed_size_faults("Installed-Size", control.installed_size, entries)
+    changelog = f"/usr/share/doc/{control.fields['package']}/changelog"
     return PackageContents(
         file=path,
         format=Format.DEB,
@@ -52,7 +53,7 @@ def read(path: Path, file: BinaryIO, cache: InspectionCache) -> PackageContents:
         faults=shorten_faults((*md5_faults, *faults, *stray_faults, *size_faults)),
         signatures=tuple(m.name for m in others if m.name.startswith("_gpg")),
         build_time=marker.mtime,
-        has_changelog=_has_changelog(control, entries),
+        has_changelog=any(entry.path.startswith(changelog) for entry in entries),
     )
 
 
@@ -149,8 +150,3 @@ def _md5_faults(control: ControlArchive, entries: Sequence[PackageEntry], md5s: 
         listed = entry.path in control.md5sums or entry.is_conffile
         if entry.path in md5s and not listed:
             yield f"{entry.path} is in the payload, but not in md5sums"
-
-
-def _has_changelog(control: ControlArchive, entries: Sequence[PackageEntry]) -> bool:
-    start = f"/usr/share/doc/{control.fields['package']}/changelog"
-    return any(entry.path.startswith(start) for entry in entries)

@@ -74,7 +74,8 @@ def as_json(audit: Audit, fail_on: FailOn) -> str:
             for fix in group_by_fix(audit.findings)
         ],
         "exempted": [
-            _finding_as_dict(finding, [*finding.exempted]) | {"exemptions": _exemptions(finding)}
+            _finding_as_dict(finding, [*finding.exempted])
+            | {"exemptions": [e._asdict() for e in dict.fromkeys(finding.exempted.values())]}
             for finding in audit.findings
             if finding.exempted
         ],
@@ -101,10 +102,6 @@ def _finding_as_dict(finding: Finding, uses: Sequence[Use]) -> dict[str, Any]:
 def _use_as_dict(use: Use) -> dict[str, str]:
     names = ("package", "version", "format", "arch", "path")
     return {name: getattr(use, name) for name in names}
-
-
-def _exemptions(finding: Finding) -> list[dict[str, str]]:
-    return [exemption._asdict() for exemption in dict.fromkeys(finding.exempted.values())]
 
 
 def as_text(audit: Audit, fail_on: FailOn) -> str:
