@@ -11,7 +11,6 @@ from kubeparcel.errors import UsageError
 from kubeparcel.files import translate_os_errors
 from kubeparcel.model import Format
 from kubeparcel.packages.model import PackageContents
-from kubeparcel.packages.reader import read_packages
 from kubeparcel.packages.versions import version_key
 from kubeparcel.paths import display_path
 
@@ -60,6 +59,8 @@ def read_selected(words: Sequence[str], base: Path, folder: Path) -> list[Packag
     NAME=VERSION of a package in `folder`: without a version its newest, in each format and for each
     architecture. Raises UsageError if there is none, BrokenPackage or DiskError if one cannot be read.
     """
+    from kubeparcel.packages.reader import read_packages
+
     files: list[Path] = []
     for word in words:
         path = base / word

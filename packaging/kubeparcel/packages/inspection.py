@@ -10,13 +10,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kubeparcel.files import translate_os_errors
 from kubeparcel.packages import elf, limits
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.model import ElfInfo, FileType, PackageEntry
-from kubeparcel.packages.payload_stream import PayloadStream
+
+if TYPE_CHECKING:
+    from kubeparcel.packages.payload_stream import PayloadStream
 
 Digest = Callable[[str, str, memoryview], str]
 """Returns a digest, by hashlib's name, of the data with this sha256, perhaps from a cache of its own."""
