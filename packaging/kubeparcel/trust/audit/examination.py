@@ -25,7 +25,6 @@ MAX_AGE_DAYS = 30
 _STANDARD_LIBRARY = "stdlib"
 
 
-
 @dataclass(frozen=True)
 class AuditRequest:
     """How to audit. Names of files and folders are relative to `base`.
