@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from kubeparcel.config.package_spec import DISTRIBUTION_DIRECTORIES
+from kubeparcel.config.distribution_directories import DISTRIBUTION_DIRECTORIES
 from kubeparcel.errors import UnknownVersion
 from kubeparcel.model import Version
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from kubeparcel.config.distribution_directories import DISTRIBUTION_DIRECTORIES
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format, Version
 
@@ -14,34 +15,6 @@ if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
     from kubeparcel.config.catalog_models import FileSpec, PackageSpec
 
-
-_SUBDIRECTORIES: Mapping[str, str] = {
-    "/": "",
-    "/etc/": "cron.d, default, logrotate.d, modules-load.d, profile.d, sysconfig, sysctl.d",
-    "/etc/systemd/": "system, system-preset",
-    "/lib/": "",
-    "/lib/systemd/": "system, system-preset",
-    "/opt/": "",
-    "/usr/": "bin, libexec, sbin",
-    "/usr/lib/": "modules-load.d, sysctl.d, sysusers.d, tmpfiles.d, udev, udev/rules.d",
-    "/usr/lib/systemd/": "system, system-preset",
-    "/usr/local/": "bin, etc, lib, sbin, share",
-    "/usr/share/": "",
-    "/usr/share/bash-completion/": "completions",
-    "/usr/share/doc/": "packages",
-    "/usr/share/fish/": "vendor_completions.d",
-    "/usr/share/licenses/": "",
-    "/usr/share/man/": "man1, man5, man7, man8",
-    "/usr/share/zsh/": "site-functions, vendor-completions",
-    "/var/": "cache, lib, log",
-}
-
-DISTRIBUTION_DIRECTORIES = frozenset(
-    {"/"}
-    | {parent.rstrip("/") for parent in _SUBDIRECTORIES}
-    | {parent + name for parent, names in _SUBDIRECTORIES.items() for name in names.split(", ")}
-)
-"""Directories that packages of the distribution own, or that every package may assume."""
 
 CNI_BIN_DIR = "/opt/cni/bin"
 """The folder in which container runtimes search CNI plugins by default."""

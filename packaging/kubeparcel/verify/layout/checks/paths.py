@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from kubeparcel.config.package_spec import DISTRIBUTION_DIRECTORIES
+from kubeparcel.config.distribution_directories import DISTRIBUTION_DIRECTORIES
 from kubeparcel.packages.member_names import parent_directories
 from kubeparcel.packages.model import FileType, PackageEntry
 from kubeparcel.reports.results import Finding
