@@ -59,6 +59,13 @@ def read_record(contents: PackageContents) -> Mapping[str, Any]:
     return document if isinstance(document, dict) else {"unreadable": entry.path}
 
 
+def recorded_origins(record: Mapping[str, Any], *fields: str) -> list[tuple[str, ...]]:
+    """Return some fields of each origin of the binaries in a record; missing ones are empty."""
+    origins = record.get("origins")
+    rows = [row for row in origins if isinstance(row, dict)] if isinstance(origins, list) else []
+    return [tuple(str(row.get(field, "")) for field in fields) for row in rows]
+
+
 def recorded_contents(record: Mapping[str, Any]) -> RecordedContents | None:
     """Return what a record contains about the package's contents; None if it is malformed, or of an older version."""
     try:

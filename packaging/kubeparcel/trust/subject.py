@@ -8,11 +8,10 @@ import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from kubeparcel.packages import linked_software
 from kubeparcel.packages.model import FileType, GoModule, PackageContents, PackageEntry
-from kubeparcel.packages.provenance import read_record, recorded_contents
+from kubeparcel.packages.provenance import read_record, recorded_contents, recorded_origins
 from kubeparcel.trust.patched_source import PatchedSource, read_patched_source
 
 
@@ -65,19 +64,13 @@ class Subject:
 
     def origins(self) -> list[tuple[str, str]]:
         """Return the URL and SHA-256 of each file that the binaries were downloaded as."""
-        pairs = self._recorded_origins("origin", "digest")
+        pairs = recorded_origins(read_record(self.contents), "origin", "digest")
         return [(url, digest.removeprefix("sha256:")) for url, digest in pairs if digest.startswith("sha256:")]
 
     def commits(self) -> list[str]:
         """Return the git commit that the binaries were compiled from, as a URI; none for other sources."""
-        pairs = self._recorded_origins("commit", "repository")
+        pairs = recorded_origins(read_record(self.contents), "commit", "repository")
         return [commit_uri(commit, repository) for commit, repository in pairs if commit]
-
-    def _recorded_origins(self, *names: str) -> list[tuple[str, ...]]:
-        """Return two fields of each origin in the package's record."""
-        origins: Any = read_record(self.contents).get("origins")
-        rows = [row for row in origins if isinstance(row, dict)] if isinstance(origins, list) else []
-        return [tuple(str(row.get(name, "")) for name in names) for row in rows]
 
 
 def commit_uri(commit: str, repository: str) -> str:

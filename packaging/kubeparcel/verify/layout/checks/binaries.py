@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from kubeparcel.model import Arch
 from kubeparcel.packages.linked_software import is_local, module_path
 from kubeparcel.packages.model import PackageEntry
+from kubeparcel.packages.provenance import recorded_origins
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.kubelet_contract import DYNAMICALLY_LINKED
 from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings, has_binaries
@@ -64,13 +65,6 @@ def _has_go_binaries(context: CheckContext) -> bool:
 
 def _is_compiled_from_source(context: CheckContext) -> bool:
     return context.provenance.get("source") == "go" and _has_go_binaries(context)
-
-
-def _is_compiled_from_tree(context: CheckContext) -> bool:
-    """Return whether the record names the commit of a git tree, which has modules that are not published."""
-    origins = context.provenance.get("origins")
-    rows = origins if isinstance(origins, list) else []
-    return any(isinstance(row, dict) and row.get("commit") for row in rows)
 
 
 @check(
@@ -181,7 +175,9 @@ def provenance_go(context: CheckContext) -> Iterator[Finding]:
 @check("binaries contain patched modules only if the provenance records patches", applies=_is_compiled_from_source)
 def provenance_patches(context: CheckContext) -> Iterator[Finding]:
     """Report modules that are not the published ones: Go records no sum for those of a folder."""
-    if context.provenance.get("patches") or _is_compiled_from_tree(context):
+    # The commit of a git tree, which has modules that are not published.
+    from_tree = any(commit for (commit,) in recorded_origins(context.provenance, "commit"))
+    if context.provenance.get("patches") or from_tree:
         return
     for entry, elf in context.elf_files:
         dependencies = elf.go.dependencies if elf.go else ()
