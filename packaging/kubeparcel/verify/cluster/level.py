@@ -1,7 +1,4 @@
-"""The cluster level: kubeadm creates a cluster of two machines, and upgrades an earlier one.
-
-What is done to the machines, and what is checked after it.
-"""
+"""The cluster level: what kubeadm does to two machines, also to those of an earlier cluster, and what is checked."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The service level: systemd runs the kubelet as kubeadm expects it.
-
-What is done to a node with systemd and containerd, and what is checked after it.
-"""
+"""The service level: what is done to a node with systemd and containerd, and what is checked after it."""
 
 from __future__ import annotations
 
@@ -44,6 +41,7 @@ OVERRIDDEN = {
     "KUBELET_KUBECONFIG_ARGS": "--kubeconfig=/etc/kubernetes/kubelet.conf",
     "KUBELET_CONFIG_ARGS": f"--config={actions.OTHER_CONFIG}",
 }
+OVERRIDDEN_BASE = (BASE_ARGUMENTS[0], *OVERRIDDEN.values())
 runs_with = assertions.kubelet_runs_with
 
 NODE = scenario(
@@ -92,12 +90,7 @@ NODE = scenario(
         "later-drop-in",
         "a later drop-in changes the kubelet's kubeconfig and configuration",
         actions.with_later_drop_in(
-            OVERRIDDEN,
-            runs_with(
-                *(EXTRA_FLAG, PROVIDER_FLAG),
-                base=(BASE_ARGUMENTS[0], *OVERRIDDEN.values()),
-                eventRecordQPS=actions.EVENT_QPS,
-            ),
+            OVERRIDDEN, runs_with(EXTRA_FLAG, PROVIDER_FLAG, base=OVERRIDDEN_BASE, eventRecordQPS=actions.EVENT_QPS)
         ),
     ),
     Step(
