@@ -81,7 +81,7 @@ def test_cache_returns_what_was_stored(tmp_path: Path, count: int) -> None:
 def test_cache_returns_a_digest_only_for_an_unchanged_file(tmp_path: Path) -> None:
     file = FileStamp("/a.deb\x003\x0017\x005")
     with package_cache.open_cache(tmp_path) as cache:
-        cache.store_digests({file: "f" * 64})
+        cache.store_sealed("files", package_cache.seal_digests({file: "f" * 64}))
         assert cache.digests([file]) == {file: "f" * 64}
         assert cache.digests([FileStamp("/a.deb\x003\x0017\x006")]) == {}
 
@@ -146,7 +146,7 @@ def test_row_that_was_changed_in_the_cache_is_ignored(tmp_path: Path, statement:
     package = PackageMetadata(digest, Format.DEB, "a", "1", "all", 1, digest, "", signed=False)
     table = statement.split()[2 if statement.startswith("INSERT") else 1]
     with package_cache.open_cache(tmp_path) as cache:
-        cache.store_digests({file: digest})
+        cache.store_sealed("files", package_cache.seal_digests({file: digest}))
         cache.store_packages([ParsedPackage(package, IndexEntry("Package: a"))])
         cache.store_index_parts("apt/dists/a", {digest: IndexEntry("Package: a")})
         cache.store_layout_checked([digest])

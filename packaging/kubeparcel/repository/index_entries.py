@@ -6,17 +6,12 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from kubeparcel.model import Format
-from kubeparcel.packages.deb import deb_metadata
+from kubeparcel.packages.digest import HEAD_SIZE
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
-from kubeparcel.packages.rpm import header
-from kubeparcel.repository.candidates.read import parse_deb, parse_rpm
+from kubeparcel.repository.candidates.read import HEAD_LENGTH, parse_package
 from kubeparcel.repository.model import Package, State
 from kubeparcel.repository.package_cache import IndexEntry, LoadParts, PackageCache, ParsedPackage
 from kubeparcel.repository.storage.base import Storage, StorageReader
-
-_HEAD = 1 << 18
-"""The number of bytes to read first: enough for the metadata of most packages."""
-
 
 _FEW = 1_000
 """Indexes of fewer packages are joined each time."""
@@ -108,10 +103,7 @@ def _read_again(package: Package, path: str, storage: Storage) -> ParsedPackage:
 
 def read_published(format_: Format, path: str, size: int, sha256: str, storage: StorageReader) -> ParsedPackage:
     """Parse the first bytes of a package file in a repository. Raises MalformedData."""
-    needed_size, parse = (
-        (deb_metadata.head_length, parse_deb) if format_ is Format.DEB else (header.head_length, parse_rpm)
-    )
-    head = storage.read(path, _HEAD) or b""
-    if (needed := needed_size(head)) > len(head):
+    head = storage.read(path, HEAD_SIZE) or b""
+    if (needed := HEAD_LENGTH[format_](head)) > len(head):
         head = storage.read(path, needed) or b""
-    return parse(head, size, sha256)
+    return parse_package(format_, head, size, sha256)

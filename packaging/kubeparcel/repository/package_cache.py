@@ -131,10 +131,6 @@ class PackageCache:
             return LastPublish(state, frozenset(home_suites), tuple(files), tuple(side_files))
         return None
 
-    def store_digests(self, digests: Mapping[FileStamp, str]) -> None:
-        """Store the SHA-256 of local files."""
-        self.store_sealed("files", seal_digests(digests))
-
     def store_packages(self, packages: Iterable[ParsedPackage]) -> None:
         """Store the metadata and index entries of packages."""
         self.store_sealed("packages", seal_packages(packages))

@@ -140,7 +140,7 @@ def test_second_publisher_fails_and_names_the_holder_of_the_lease(bucket: str, k
 def lease_expired() -> Iterator[None]:
     """Make every lease old enough to be taken."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(S3Storage, "age", lambda *_: s3_lease.LEASE_SECONDS)
+        patch.setattr(s3_lease, "_age", lambda _: s3_lease.LEASE_SECONDS)
         yield
 
 

@@ -18,6 +18,7 @@ from kubeparcel.repository.signing.secret_folder import private_folder, secret_f
 
 INSTALL_HINT = "Install GnuPG (Debian: apt install gnupg; Fedora: dnf install gnupg2)."
 PASSPHRASE_VARIABLE = "KUBEPARCEL_KEY_PASSPHRASE"  # noqa: S105 - a variable's name
+DIGEST_ALGORITHM = "SHA512"
 _QUIET = ("--batch", "--no-tty", "--no-greeting", "--quiet")
 _AGENT_TRIES, _RETRY_SECONDS = 5, 0.2
 _MAX_PATH = 80  # a socket's path has at most 107 characters, and gpg-agent appends to it

@@ -12,7 +12,7 @@ from pathlib import Path
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository.model import DAY
 from kubeparcel.repository.signing import gpg
-from kubeparcel.repository.signing.gpg import GpgHome
+from kubeparcel.repository.signing.gpg import DIGEST_ALGORITHM, GpgHome
 
 _UNUSABLE = {"d", "e", "i", "n", "r"}  # disabled, expired, invalid, revoked (GnuPG, doc/DETAILS)
 _WEAK_DIGESTS = {"1": "MD5", "2": "SHA-1", "3": "RIPEMD-160"}
@@ -171,3 +171,22 @@ def imported_keys(file: Path) -> Iterator[tuple[GpgHome, tuple[Key, ...]]]:
         if completed.exit_code or not keys:
             raise ConfigurationError(f"gpg found no key in {file}.", completed.stderr.strip())
         yield home, keys
+
+
+def require_usable(key: Key) -> None:
+    """Raise ConfigurationError for a key that cannot sign, is weak or has expired."""
+    if not key.signing_fingerprint:
+        raise ConfigurationError(
+            f"Key {key.fingerprint} cannot sign, and has no valid subkey that can.",
+            "gpg --list-keys marks keys that sign with [S] and shows which have expired.",
+        )
+    if key.weakness:
+        raise ConfigurationError(f"Key {key.fingerprint}: {key.weakness}.", "Create a strong key: inv key new.")
+    if key.self_signature_problem:
+        raise ConfigurationError(
+            f"Key {key.fingerprint}: {key.self_signature_problem}.",
+            "Renew the self-signature, then publish so that clients fetch the key again: "
+            f"gpg --cert-digest-algo {DIGEST_ALGORITHM} --quick-set-expire {key.fingerprint} 3y",
+        )
+    if key.days_left() <= 0:
+        raise ConfigurationError(f"Key {key.fingerprint} has expired.", "Run inv key extend, then publish again.")

@@ -17,6 +17,7 @@ from kubeparcel.files import atomic_write, translate_os_errors
 from kubeparcel.paths import config_dir
 from kubeparcel.repository.model import DAY
 from kubeparcel.repository.signing import gpg
+from kubeparcel.repository.signing.gpg import DIGEST_ALGORITHM
 from kubeparcel.repository.signing.keyring import Key, list_keys
 from kubeparcel.times import utc_date
 
@@ -30,7 +31,7 @@ OVERLAP_DAYS = 120
 EXPIRY_WARNING_DAYS = 180
 """Publishing warns if the key expires within this time."""
 
-ALGORITHM, DIGEST_ALGORITHM = "rsa4096", "SHA512"
+ALGORITHM = "rsa4096"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RECORD = "kubeparcel.json"
 _FINGERPRINT = re.compile(r"[0-9A-F]{40,64}")

@@ -12,9 +12,9 @@ from pathlib import Path
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, ToolError
 from kubeparcel.repository.signing import gpg, keyring, keys, openpgp
-from kubeparcel.repository.signing.gpg import GpgHome
+from kubeparcel.repository.signing.gpg import DIGEST_ALGORITHM, GpgHome
 from kubeparcel.repository.signing.keyring import Key
-from kubeparcel.repository.signing.keys import DIGEST_ALGORITHM, EXPIRY_WARNING_DAYS, NamedKey
+from kubeparcel.repository.signing.keys import EXPIRY_WARNING_DAYS, NamedKey
 from kubeparcel.repository.signing.secret_folder import secret_folder
 
 GPG_PREFIX = "gpg:"
@@ -156,7 +156,7 @@ def open_signer(key: str, log: Log, signed_by: Sequence[str] | None = None) -> I
         if signed_by and not signer.has_any(signed_by):
             _reject_or_warn_of_other_key(key, signer, signed_by, log)
         for signing_key in signer.keys:
-            _require_usable(signing_key)
+            keyring.require_usable(signing_key)
         _warn_of_expiry(max(signer.keys, key=Key.days_left), log)
         if signer.imported:
             # gpg-agent rewrites an imported key at its first use, which must not happen in
@@ -239,24 +239,6 @@ def _select(listed: Iterable[Key], fingerprints: Sequence[str], name: str) -> tu
             "Give the whole fingerprint, as gpg --list-keys prints it.",
         )
     return tuple(by_fingerprint[fingerprint] for fingerprint in fingerprints)
-
-
-def _require_usable(key: Key) -> None:
-    if not key.signing_fingerprint:
-        raise ConfigurationError(
-            f"Key {key.fingerprint} cannot sign, and has no valid subkey that can.",
-            "gpg --list-keys marks keys that sign with [S] and shows which have expired.",
-        )
-    if key.weakness:
-        raise ConfigurationError(f"Key {key.fingerprint}: {key.weakness}.", "Create a strong key: inv key new.")
-    if key.self_signature_problem:
-        raise ConfigurationError(
-            f"Key {key.fingerprint}: {key.self_signature_problem}.",
-            "Renew the self-signature, then publish so that clients fetch the key again: "
-            f"gpg --cert-digest-algo {DIGEST_ALGORITHM} --quick-set-expire {key.fingerprint} 3y",
-        )
-    if key.days_left() <= 0:
-        raise ConfigurationError(f"Key {key.fingerprint} has expired.", "Run inv key extend, then publish again.")
 
 
 def _warn_of_expiry(key: Key, log: Log) -> None:

@@ -5,11 +5,11 @@ Imported only for `s3://` locations: obstore is an optional dependency.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,7 +31,6 @@ except ImportError:
 TIMEOUT = timedelta(seconds=60)
 """Limit for one request, and for all its retries."""
 
-_CLOCK_PATH = f"{METADATA_FOLDER}/clock"
 _WORKERS = 8
 _NO_BUCKET = "<Code>NoSuchBucket"
 _UNPUBLISHED = "Clients still see the previous state; run the same command again."
@@ -109,8 +108,7 @@ class S3Storage:
         """Return the files below a folder; with the lease, a folder is listed only once."""
 
         def list_all() -> dict[str, StoredFile]:
-            pages = obstore.list(self.store, check_path(prefix))
-            return {entry["path"]: StoredFile(entry["size"], entry["e_tag"]) for page in pages for entry in page}
+            return _stored_files(chain.from_iterable(obstore.list(self.store, check_path(prefix))))
 
         files = self._listings.below(prefix)
         if files is None:
@@ -121,8 +119,7 @@ class S3Storage:
 
     def file_names(self, folder: str) -> list[str]:
         def list_folder() -> dict[str, StoredFile]:
-            listing = obstore.list_with_delimiter(self.store, folder or None)
-            return {entry["path"]: StoredFile(entry["size"], entry["e_tag"]) for entry in listing["objects"]}
+            return _stored_files(obstore.list_with_delimiter(self.store, folder or None)["objects"])
 
         files = None if folder else self._listings.at_top()
         if files is None:
@@ -212,25 +209,14 @@ class S3Storage:
         data = self.read(path)
         return data, self._etags.get(path)
 
-    def age(self, path: str) -> float:
-        """Return the seconds since a file was written, by the storage's clock; infinity if it does not exist.
-
-        The time is that of a new file, since responses reach us without their Date header.
-        """
-        self._put(_CLOCK_PATH, b"")
-        written, now = self._modified(path), self._modified(_CLOCK_PATH)
-        return (now - written).total_seconds() if written and now else math.inf
-
-    def _modified(self, path: str) -> datetime | None:
+    def modified(self, path: str) -> datetime | None:
+        """Return when a file was written, by the storage's clock; None if it does not exist."""
         return self._none_if_missing(lambda: obstore.head(self.store, path)["last_modified"], path)
 
     def _require_lease(self) -> None:
         """Raise ConflictError if our lease was lost: its new holder is the only one to write."""
         if self._lease is not None:
             self._lease.check()
-
-    def _etag(self, path: str) -> str | None:
-        return self._none_if_missing(lambda: obstore.head(self.store, path)["e_tag"], path)
 
     def _put(self, path: str, data: bytes | Path, conditional: bool = False) -> str | None:
         self._require_lease()
@@ -274,3 +260,7 @@ class S3Storage:
 
     def _error(self, error: Exception) -> ExternalError:
         return s3_errors.external_error(self.location, str(error), self._progress)
+
+
+def _stored_files(objects: Iterable[Any]) -> dict[str, StoredFile]:
+    return {entry["path"]: StoredFile(entry["size"], entry["e_tag"]) for entry in objects}

@@ -7,6 +7,7 @@ lose their lease.
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import threading
@@ -21,6 +22,7 @@ from kubeparcel.repository.storage.base import METADATA_FOLDER, ConflictError
 from kubeparcel.sanitize import printable
 
 LEASE_PATH = f"{METADATA_FOLDER}/lease.json"
+_CLOCK_PATH = f"{METADATA_FOLDER}/clock"
 LEASE_SECONDS = 60.0
 """A lease that was not renewed for this long may be taken by anyone."""
 
@@ -36,8 +38,11 @@ class LeaseStorage(Protocol):
     def read_with_etag(self, path: str) -> tuple[bytes | None, str | None]:
         """Return a file and its ETag."""
 
-    def age(self, path: str) -> float:
-        """Return the seconds since a file was written, by the storage's own clock."""
+    def modified(self, path: str) -> datetime | None:
+        """Return when a file was written, by the storage's own clock; None if it does not exist."""
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Write small files."""
 
     def put_if_unchanged(self, path: str, data: bytes, etag: str | None) -> str | None:
         """Write a file if it still has that ETag; return the new one or raise ConflictError."""
@@ -90,7 +95,7 @@ def acquire_lease(storage: LeaseStorage, wait: float) -> Iterator[Lease]:
     while True:
         data, etag = storage.read_with_etag(LEASE_PATH)
         record = _parse(data)
-        if _is_free(record) or storage.age(LEASE_PATH) >= LEASE_SECONDS:
+        if _is_free(record) or _age(storage) >= LEASE_SECONDS:
             with suppress(ConflictError):
                 token = _token(record) + 1
                 new = _record(token, LEASE_SECONDS)
@@ -114,6 +119,13 @@ def _is_free(record: Mapping[str, Any]) -> bool:
     """Return whether the lease was released, or its record is missing or damaged."""
     until = record.get("until", 0)
     return not (isinstance(until, int | float) and until > 0)
+
+
+def _age(storage: LeaseStorage) -> float:
+    """Return the seconds since the lease was written, compared with a new file: responses have no Date header."""
+    storage.write({_CLOCK_PATH: b""})
+    written, now = storage.modified(LEASE_PATH), storage.modified(_CLOCK_PATH)
+    return (now - written).total_seconds() if written and now else math.inf
 
 
 def _token(record: Mapping[str, Any]) -> int:
