@@ -108,7 +108,8 @@ def _table_lines(report: Report) -> Iterator[str]:
     if report.not_run:
         yield f"| {report.level} | | – not run: {_escape_markdown(report.not_run)} | |"
     for host in report.hosts:
-        passed, failed, not_run = (report.counts(host)[state] for state in CheckState)
+        counts = report.counts(host)
+        passed, failed, not_run = (counts[state] for state in CheckState)
         result = f"❌ {passed} of {passed + failed}" if failed else f"✅ {passed}" if passed else "–"
         result += f", {not_run} not run" if not_run else ""
         took = duration(report.seconds)

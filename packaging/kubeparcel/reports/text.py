@@ -92,7 +92,8 @@ def not_run_lines(checks: Iterable[Check]) -> Iterator[str]:
 
 def _host(report: Report, host: str, style: TextStyle) -> str:
     """Return `✓ 214 checks` or `✗ 1 of 27 checks failed, 3 not run`; for a host `✗ trixie 26 of 27`."""
-    passed, failed, not_run = (report.counts(host)[state] for state in CheckState)
+    counts = report.counts(host)
+    passed, failed, not_run = (counts[state] for state in CheckState)
     mark = style.failed_mark if failed else style.passed_mark if passed or not not_run else "–"
     if host:
         count = f"{host} {passed} of {passed + failed}" if failed else f"{host} {passed}"
