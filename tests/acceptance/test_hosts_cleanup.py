@@ -21,8 +21,7 @@ from kubeparcel.errors import ToolError
 from kubeparcel.hosts import catalog, cleanup
 from kubeparcel.hosts.base_images import ensure_image
 from kubeparcel.hosts.engine import ContainerSpec, Engine, ResourceKind, WaitTimeout
-from kubeparcel.hosts.parallel_runs import run_parallel
-from kubeparcel.hosts.session import Session, open_session
+from kubeparcel.hosts.session import Session, open_session, run_parallel
 from kubeparcel.store import Store
 from tests.support.waiting import TIMEOUT, wait_until
 
@@ -32,11 +31,11 @@ RUNNING = """
 import socket, sys
 socket.gethostname = lambda: sys.argv[2]
 from pathlib import Path
-from kubeparcel.hosts import catalog, parallel_runs
+from kubeparcel.hosts import catalog
 from kubeparcel.console import QuietLog
 from kubeparcel.hosts.base_images import ensure_image
 from kubeparcel.hosts.engine import ContainerSpec
-from kubeparcel.hosts.session import open_session
+from kubeparcel.hosts.session import open_session, run_parallel
 from kubeparcel.store import Store
 
 host = catalog.load_hosts().get("trixie")
@@ -50,7 +49,7 @@ with open_session(Store(Path(sys.argv[1])), QuietLog()) as session:
             print(session.run_id, flush=True)
             container.run("sleep", "600", timeout=600)
 
-    parallel_runs.run_parallel(session, work, 2)
+    run_parallel(session, work, 2)
 """
 
 

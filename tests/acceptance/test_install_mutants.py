@@ -12,8 +12,7 @@ import pytest
 
 from kubeparcel.hosts import catalog
 from kubeparcel.hosts.package_set import PackageSet, load_package_sets
-from kubeparcel.hosts.parallel_runs import run_parallel
-from kubeparcel.hosts.session import Session
+from kubeparcel.hosts.session import Session, run_parallel
 from kubeparcel.model import Format
 from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Check, Report

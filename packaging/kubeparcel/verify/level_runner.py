@@ -13,8 +13,7 @@ from typing import Generic
 
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.hosts.catalog import Host
-from kubeparcel.hosts.parallel_runs import default_workers, run_parallel
-from kubeparcel.hosts.session import Session
+from kubeparcel.hosts.session import Session, default_workers, run_parallel
 from kubeparcel.reports.results import Check, Finding, Report
 from kubeparcel.verify.level_packages import LevelPackages
 from kubeparcel.verify.progress import OnCheck, show_progress

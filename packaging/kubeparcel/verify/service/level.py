@@ -10,8 +10,7 @@ from kubeparcel.hosts import systemd_node
 from kubeparcel.hosts.base_images import ensure_image
 from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.package_set import PackageSet
-from kubeparcel.hosts.parallel_runs import default_workers
-from kubeparcel.hosts.session import Session
+from kubeparcel.hosts.session import Session, default_workers
 from kubeparcel.verify import kubelet
 from kubeparcel.verify.kubelet import BASE_ARGUMENTS, KubeletFiles
 from kubeparcel.verify.kubelet_contract import CONFIG_FILE, FIPS_ONLY, UNIT
