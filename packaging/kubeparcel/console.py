@@ -81,8 +81,8 @@ class PlainLog:
         task = _PlainTask(self, label, name, total, unit)
         yield task
         seconds = time.monotonic() - task.started
-        completed = f" · {quantity(task.completed, unit)}" if task.completed else ""
-        self.info(label, f"{name}{completed} · {duration(seconds)}")
+        completed = [quantity(task.completed, unit)] if task.completed else []
+        self.info(label, " · ".join(dict.fromkeys([name, *completed, duration(seconds)])))
 
 
 class _PlainTask:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.doctor.report import DoctorReport
-from kubeparcel.errors import DownloadError, UsageError
+from kubeparcel.errors import DownloadError
 from tests.doctor.conftest import Doctor
 from tests.support.package_builders import five
 from tests.support.web_server import WebServer, serve_folder
@@ -183,31 +183,3 @@ def test_acquire_by_hash_in_other_words_is_understood(damaged: Path, doctor: Doc
     report = doctor(damaged, suites=["stable"])
     assert "by-hash" in {check.name for check in report.report.checks if check.passed and check.subject == "apt stable"}
     assert "no Acquire-By-Hash" not in report.as_text()
-
-
-METALINK = """<?xml version="1.0"?>
-<metalink version="3.0"><files><file name="repomd.xml"><resources>
-<url protocol="rsync" type="rsync">rsync://127.0.0.1/repo/repodata/repomd.xml</url>
-<url protocol="http" type="http" location="DE" preference="100">{address}/repo/repodata/repomd.xml</url>
-</resources></file></files></metalink>
-"""
-
-
-@pytest.mark.parametrize("document", ["# a comment\n\n{address}/repo/\nhttp://127.0.0.1:9/other/\n", METALINK])
-def test_first_mirror_of_a_mirrorlist_or_metalink_is_examined(tmp_path: Path, doctor: Doctor, document: str) -> None:
-    yum(tmp_path / "repo")
-    with serve_folder(tmp_path) as server:
-        (tmp_path / "mirrors").write_text(document.format(address=server.address))
-        report = doctor(f"{server.address}/mirrors?repo=k8s&arch=x86_64")
-    assert failed(report) == set()
-    assert report.location == f"{server.address}/repo/"
-    assert sum(len(subject.packages) for subject in report.subjects) == 5
-
-
-def test_document_that_lists_no_mirrors_is_a_usage_error(tmp_path: Path, doctor: Doctor) -> None:
-    with serve_folder(tmp_path) as server:
-        (tmp_path / "page").write_text("<html>no mirrors</html>")
-        (tmp_path / "itself").write_text(f"{server.address}/itself")
-        for name in ("page", "itself"):
-            with pytest.raises(UsageError, match="No repository"):
-                doctor(f"{server.address}/{name}")

@@ -65,5 +65,5 @@ def test_commands_of_the_page_import_packages(
     assert "10 packages selected, 10 new" in outputs[0]
     assert "nothing was changed" in outputs[0]
     assert "contains 10 packages · generation 1" in outputs[1]
-    assert "6 packages selected, 0 new" in outputs[2]
+    assert "6 packages selected, none new" in outputs[2]
     assert "Nothing to do" in outputs[3]

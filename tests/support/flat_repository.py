@@ -25,7 +25,7 @@ def write_flat(
 
     `files` are other forms of Packages than Packages.gz.
     """
-    text = "\n".join(_stanza(root, deb) for deb in sorted(root.rglob("*.deb")))
+    text = "\n".join(stanza(root, deb) for deb in sorted(root.rglob("*.deb")))
     assert edit[0] in text
     text = text.replace(*edit) if edit[0] else text
     listed = {"Packages.gz": gzip.compress(text.encode(), mtime=0)} if files is None else files
@@ -40,7 +40,8 @@ def write_flat(
     return root
 
 
-def _stanza(root: Path, deb: Path) -> str:
+def stanza(root: Path, deb: Path) -> str:
+    """Return the entry of a deb in Packages."""
     content = hash_file(str(deb), deb_metadata.head_length)
     control = deb_metadata.control_text(content.head, content.size)
     return deb_metadata.index_stanza(control, f"./{deb.relative_to(root)}", content.size, content.sha256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from kubeparcel.repository import state_file
 from kubeparcel.repository.model import State
 from kubeparcel.sources.http.urls import redact_url
 
-_USUAL_SUITES = ("stable", "testing", "unstable", "prerelease", "main")
+_USUAL_SUITES = ("stable", "testing", "unstable", "prerelease", "main", "default")
 _APT_FOLDERS = ("", "apt", "deb")
 _YUM_FOLDERS = ("", "yum", "rpm")
 _SKIPPED = {"pool/", "by-hash/", "repodata/", "packages/", "Packages/", "source/", "i18n/", "attestations/"}
@@ -148,6 +149,11 @@ def nothing_found(reader: RepositoryReader, location: str, suites: Sequence[str]
         return Unreachable(
             f"Access to {reader.forbidden_urls[0]} denied (HTTP 403).",
             "Check the URL. If the server needs a user name and password, put them into ~/.netrc.",
+        )
+    if variable := re.search(r"\$\{?\w+\}?", location):
+        return UsageError(
+            f"No repository at {redact_url(location)}: {variable[0]} is a variable of dnf.",
+            "Replace it by its value, such as x86_64 for $basearch.",
         )
     named = f" with suite {' or '.join(suites)}" if suites else ""
     return UsageError(

@@ -10,17 +10,16 @@ from kubeparcel.console import Log
 from kubeparcel.doctor import consistency, package_files
 from kubeparcel.doctor.apt import check_suite
 from kubeparcel.doctor.attestations import check_attestations, is_promised
-from kubeparcel.doctor.discovery import Discovery, discover, nothing_found
+from kubeparcel.doctor.discovery import Discovery, nothing_found
 from kubeparcel.doctor.findings import UNREADABLE_INDEX, CheckKind, Subject
 from kubeparcel.doctor.keys import DEFAULT_HORIZON_DAYS, TrustedKeys, certificate_keys, load_trusted_keys
-from kubeparcel.doctor.locations import first_permitted, list_mirrors, open_location, open_reader
+from kubeparcel.doctor.locations import open_reader
+from kubeparcel.doctor.mirrors import find_repository
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.report import DoctorReport
 from kubeparcel.doctor.selection import Selection
 from kubeparcel.doctor.yum import check_yum_repository
-from kubeparcel.errors import UsageError
 from kubeparcel.garbage import fewer_collections
-from kubeparcel.sources.http.urls import redact_url
 
 
 @dataclass(frozen=True)
@@ -51,20 +50,12 @@ class ExaminationRequest:
 def examine(request: ExaminationRequest, log: Log) -> DoctorReport:
     """Examine the apt and yum repositories at, or below, a location.
 
-    Of a mirrorlist or metalink, the first mirror on its own host or one in `follow` is examined. Raises UsageError if
-    there is no repository, Unreachable or DownloadError if it cannot be read.
+    Of a mirrorlist or metalink, the first usable mirror is examined, on its own host or one in `follow`. Raises
+    UsageError if there is no repository, Unreachable or DownloadError if it cannot be read.
     """
     reader, suite = open_reader(request.location, request.follow)
     suites = (*request.suites, *([suite] if suite else []))
-    try:
-        return examine_reader(reader, request, log, suites)
-    except UsageError:
-        mirrors = list_mirrors(reader)
-        if not mirrors:
-            raise
-        mirror = first_permitted(reader, mirrors)
-    log.info("Mirror", f"{redact_url(mirror)}, one of {len(mirrors)} in {redact_url(request.location)}")
-    return examine_reader(open_location(mirror, request.follow), request, log, suites)
+    return examine_reader(reader, request, log, suites)
 
 
 @fewer_collections()
@@ -73,7 +64,7 @@ def examine_reader(
 ) -> DoctorReport:
     """Examine an open repository: only these suites, if any are given."""
     started = time.monotonic()
-    discovery = discover(reader, suites)
+    reader, discovery = find_repository(reader, suites, log)
     if not discovery:
         raise nothing_found(reader, request.location, suites)
     now = time.time() if request.now is None else request.now

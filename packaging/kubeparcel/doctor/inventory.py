@@ -10,9 +10,10 @@ from itertools import chain
 from kubeparcel.console import Log
 from kubeparcel.doctor import apt, yum
 from kubeparcel.doctor.apt_suite import SuiteContext, parse_date, read_fields
-from kubeparcel.doctor.discovery import Discovery, Suite, discover, nothing_found
+from kubeparcel.doctor.discovery import Discovery, Suite, nothing_found
 from kubeparcel.doctor.findings import Subject
 from kubeparcel.doctor.locations import open_reader
+from kubeparcel.doctor.mirrors import find_repository
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.selection import Selection
 from kubeparcel.model import Format
@@ -96,7 +97,7 @@ def read_inventory(location: str, suites: Sequence[str], log: Log, follow: Seque
     state = _load_state(reader, log)
     if state is not None:
         return _from_state(reader, state, names, now)
-    discovery = discover(reader, names)
+    reader, discovery = find_repository(reader, names, log)
     if not discovery:
         raise nothing_found(reader, location, names)
     return _from_indexes(reader, discovery, now, log)

@@ -1,11 +1,11 @@
-"""Opens repositories by their location: a folder, a URL, a mirror of a list; and the files that their indexes name."""
+"""Opens repositories by their location: a folder or URL; and the files that their indexes name."""
 
 from __future__ import annotations
 
 import functools
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlparse
 
@@ -18,11 +18,6 @@ from kubeparcel.sources.http.redirects import check_reference
 from kubeparcel.sources.http.urls import check_url, is_host, redact_url
 
 _SUITE_OR_METADATA = re.compile(r"/(?:dists/(?P<suite>.+?)|repodata)(?:/(?:In)?Release|/repomd\.xml)?/*$")
-_METALINK_URL = re.compile(r"<url\b[^<>]*>\s*(https?://[^<\s]+?)repodata/repomd\.xml\s*</url>")
-MAX_SIZE = 1 << 20
-"""Bytes of a list that are read; those of distributions have 50 KB."""
-
-_MIRROR = re.compile(r"https?://\S+")
 
 
 def open_reader(location: str, follow: Iterable[str] = ()) -> tuple[RepositoryReader, str]:
@@ -40,6 +35,7 @@ def open_reader(location: str, follow: Iterable[str] = ()) -> tuple[RepositoryRe
 
 def open_location(location: str, follow: Iterable[str] = ()) -> RepositoryReader:
     """Return a reader of the folder or URL; raises as `open_reader`."""
+    location = location.removeprefix("mirror+")  # as in sources of apt
     scheme, colon, _ = location.partition("://")
     hosts = frozenset(map(_check_host, follow))
     if scheme in ("http", "https"):
@@ -131,20 +127,3 @@ def _elsewhere(base: str, follow: frozenset[str], local_kinds: frozenset[str]) -
     if base.startswith("file://"):
         return open_location(base)
     return HttpReader(check_url(base), follow=follow, local_kinds=local_kinds)
-
-
-def list_mirrors(reader: RepositoryReader) -> list[str]:
-    """Return the mirrors that the document at the reader's URL names; none if it is another document."""
-    data = reader.read_url(MAX_SIZE) if isinstance(reader, HttpReader) else None
-    text = (data or b"").decode("utf-8", "replace")
-    if "<metalink" in text:
-        return _METALINK_URL.findall(text)
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    return lines if all(map(_MIRROR.fullmatch, lines)) else []
-
-
-def first_permitted(reader: RepositoryReader, mirrors: Sequence[str]) -> str:
-    """Return the first mirror that may be read. Raises DownloadError if there is none."""
-    permitted = next((mirror for mirror in mirrors if is_permitted(reader, mirror)), mirrors[0])
-    require_permitted(reader, permitted, "The mirrorlist leads to")
-    return permitted

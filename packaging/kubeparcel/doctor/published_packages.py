@@ -15,10 +15,10 @@ from kubeparcel.doctor import apt, locations, yum
 from kubeparcel.doctor.apt_entries import locate_files
 from kubeparcel.doctor.apt_release import check_release
 from kubeparcel.doctor.apt_suite import SuiteContext
-from kubeparcel.doctor.discovery import Discovery, discover
+from kubeparcel.doctor.discovery import Discovery
 from kubeparcel.doctor.findings import CheckKind, Subject
 from kubeparcel.doctor.keys import TrustedKeys, load_trusted_keys
-from kubeparcel.doctor.locations import first_permitted, list_mirrors, open_location
+from kubeparcel.doctor.mirrors import find_repository
 from kubeparcel.doctor.package_contents import FileCheck, file_checks
 from kubeparcel.doctor.package_files import check_file
 from kubeparcel.doctor.reader import FolderReader, RepositoryReader
@@ -60,7 +60,7 @@ def open_published(
     `key` is what to verify with. Raises CheckFailed for an invalid signature, or an index that is missing or not the
     listed one.
     """
-    with examine_indexes(reader, suites, key, arches) as examined:
+    with examine_indexes(reader, suites, key, arches, log) as examined:
         if examined is None:
             yield None
             return
@@ -76,16 +76,13 @@ def open_published(
 
 @contextmanager
 def examine_indexes(
-    reader: RepositoryReader, suites: Sequence[str], key: str, arches: Sequence[str]
+    reader: RepositoryReader, suites: Sequence[str], key: str, arches: Sequence[str], log: Log
 ) -> Iterator[ExaminedIndexes | None]:
     """Yield what is found in the indexes of a repository in all suites, or in these; None if there is no repository.
 
-    Of a mirrorlist or metalink, the first permitted mirror is read.
+    Of a mirrorlist or metalink, the first usable mirror is read.
     """
-    discovery = discover(reader, suites)
-    if not discovery and (mirrors := list_mirrors(reader)):
-        reader = open_location(first_permitted(reader, mirrors), reader.follow)
-        discovery = discover(reader, suites)
+    reader, discovery = find_repository(reader, suites, log)
     if not discovery:
         yield None
         return

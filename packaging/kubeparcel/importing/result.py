@@ -67,7 +67,8 @@ class ImportResult:
 
 def _quantities(selected: Selected, new: Sequence[Package]) -> str:
     size = quantity(sum(package.size for package in new), "B")
-    return f"{quantity(len(selected.packages), 'packages')} selected, {len(new):,} new ({size})"
+    count = f"{len(new):,} new ({size})" if new else "none new"
+    return f"{quantity(len(selected.packages), 'packages')} selected, {count}"
 
 
 def _verification(origin: Origin) -> str:

@@ -102,11 +102,11 @@ def open_source(query: SourceQuery, log: Log) -> Iterator[Source]:
     reader, suite = open_reader(query.location, query.follow)
     suites = (*query.suites, *([suite] if suite else []))
     key = "" if query.insecure else query.key
-    with examine_indexes(reader, suites, key, query.arches) as examined:
+    with examine_indexes(reader, suites, key, query.arches, log) as examined:
         if examined is None:
             raise nothing_found(reader, query.location, suites)
         source = _verify(examined, query, log)
-        _require_arches(source, examined, suites, query.arches)
+        _require_arches(source, suites, query.arches, log)
         yield source
 
 
@@ -188,12 +188,12 @@ def _require_current(subject: Subject, reader: RepositoryReader, log: Log) -> No
         log.warn(f"{describe_finding(subject.name, finding)} {finding.hint}")
 
 
-def _require_arches(source: Source, examined: ExaminedIndexes, suites: Sequence[str], arches: Sequence[str]) -> None:
+def _require_arches(source: Source, suites: Sequence[str], arches: Sequence[str], log: Log) -> None:
     """Raise UsageError for a requested architecture without packages."""
     available = {common_name(package.arch) for package in source.origins}
     if missing := [arch for arch in arches if common_name(arch) not in available]:
-        with examine_indexes(source.reader, suites, "", ()) as everything:
-            subjects = everything.subjects if everything else examined.subjects
+        with examine_indexes(source.reader, suites, "", (), log) as everything:
+            subjects = everything.subjects if everything else ()
         every = {common_name(package.arch) for subject in subjects for package in subject.packages} - {"all"}
         raise UsageError(
             printable(f"{source.location} has no packages for {' and '.join(missing)}."),
