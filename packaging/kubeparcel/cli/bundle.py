@@ -87,9 +87,9 @@ def _verify(file: Path, key: str, json_: bool, log: console.Log, others: dict[st
     from kubeparcel.bundle.verify import verify_bundle
     from kubeparcel.reports.output import as_json, as_text
 
-    given = [option for option, value in others.items() if value]
-    if given:
-        raise UsageError(f"--verify cannot be combined with {' and '.join(given)}.")
+    unused = [option for option, value in others.items() if value]
+    if unused:
+        raise UsageError(f"--verify cannot be combined with {' and '.join(unused)}.")
     report = verify_bundle(file, key, log)
     print_result(as_json([report]) if json_ else as_text([report]))
     return report.exit_code

@@ -107,10 +107,10 @@ def check_orphans(
     reader: RepositoryReader, discovery: Discovery, apt_subjects: Sequence[Subject], yum_subjects: Sequence[Subject]
 ) -> Subject:
     """Check that every package file is listed in an index, or retained for clients that lag."""
-    both = (*apt_subjects, *yum_subjects)
-    if not all(subject.complete for subject in both):
+    subjects = (*apt_subjects, *yum_subjects)
+    if not all(subject.complete for subject in subjects):
         return orphans_not_run(UNREADABLE_INDEX)
-    known = set().union(*(subject.file_paths for subject in both))
+    known = set().union(*(subject.file_paths for subject in subjects))
     known |= set(discovery.state.retired_packages) if discovery.state else set()
     folders = _outermost({*(suite.base for suite in discovery.suites), *discovery.yum_folders})
     listings = [listed for listed in (_list_files(reader, folder, known) for folder in folders) if listed is not None]

@@ -101,16 +101,16 @@ def _check_repositories(
         check_yum_repository(reader, folder, discovery.subject_name(folder), keys, selection)
         for folder in discovery.yum_folders
     ]
-    both = [*apt_subjects, *yum_subjects]
+    examined = [*apt_subjects, *yum_subjects]
     if request.quick:
-        for subject in both:
+        for subject in examined:
             package_files.mark_not_run(subject, "--quick")
     else:
-        package_files.check_package_files(reader, both, keys, log)
-    for subject in both:
+        package_files.check_package_files(reader, examined, keys, log)
+    for subject in examined:
         if subject.complete:
             consistency.check_closure(subject)
             consistency.check_companions(subject)
         else:
             subject.mark_not_run(UNREADABLE_INDEX, CheckKind.CLOSURE, CheckKind.COMPANIONS)
-    return [*both, *consistency.check_formats(discovery, apt_subjects, yum_subjects)]
+    return [*examined, *consistency.check_formats(discovery, apt_subjects, yum_subjects)]

@@ -6,10 +6,9 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import NamedTuple
 
-from kubeparcel.reports.results import Check, Finding
+from kubeparcel.reports.results import Check, CheckList, Finding
 from kubeparcel.repository.model import Package
 
 MAX_FINDINGS = 25
@@ -21,7 +20,7 @@ UNREADABLE_INDEX = "an index could not be read"
 """Reasons why checks did not run."""
 
 
-class CheckKind(Enum):
+class CheckKind(CheckList):
     """The checks: name, and what is true if they pass."""
 
     KEY = ("key", "the signing keys are strong and remain valid")
@@ -127,12 +126,11 @@ class Subject:
         return tuple(self._check(kind) for kind in CheckKind if kind in marked)
 
     def _check(self, kind: CheckKind) -> Check:
-        name, meaning = kind.value
         shown = self.findings.get(kind, [])
         if self.finding_counts[kind] > MAX_FINDINGS:
             shown = [*shown, Finding("", f"and {self.finding_counts[kind] - MAX_FINDINGS:,} more")]
         not_run = "" if kind in self.checks_run else self.checks_not_run[kind]
-        return Check(name, self.name, meaning, tuple(shown), not_run=not_run)
+        return kind.result(self.name, shown, not_run)
 
 
 @dataclass(frozen=True)

@@ -107,8 +107,8 @@ def _suite_row(suite: ListedSuite) -> Sequence[str]:
 def _version_rows(inventory: Inventory, all_versions: bool) -> Iterator[Sequence[str]]:
     """Yield a row for each version in a suite; debs and rpms of the same version share it."""
     for name in dict.fromkeys(suite.name for suite in inventory.suites):
-        both = [suite for suite in inventory.suites if suite.name == name]
-        for version in _versions(both, all_versions):
+        same_name = [suite for suite in inventory.suites if suite.name == name]
+        for version in _versions(same_name, all_versions):
             formats = sorted({package.format for package in version.packages})
             arches = sorted({common_name(package.arch) for package in version.packages})
             yield name, version.name, version.version, ", ".join(formats), ", ".join(arches)

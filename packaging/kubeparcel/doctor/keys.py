@@ -67,8 +67,8 @@ class TrustedKeys:
             return
         self.subject.mark_run(CheckKind.SELF_SIGNATURE)
         signers = self.verifier.signers if self.verifier else set()
-        both = (*self.keys, *self.subkeys)
-        used = [key for key in both if key.fingerprint in signers] or list(self.keys)
+        all_keys = (*self.keys, *self.subkeys)
+        used = [key for key in all_keys if key.fingerprint in signers] or list(self.keys)
         self.subject.description = ", ".join(map(self._describe, used))
         for key in used:
             self._check_key(key)
@@ -194,7 +194,7 @@ def certificate_keys(certificates: bytes) -> tuple[PublicKey, ...]:
         return ()
     with gpg.temporary_home() as home:
         _import_certificates(home, certificates)
-        both = (*list_keys(home), *list_subkeys(home))
-        fingerprints = [key.fingerprint for key in both if not key.revoked]
+        all_keys = (*list_keys(home), *list_subkeys(home))
+        fingerprints = [key.fingerprint for key in all_keys if not key.revoked]
         exported = ((f, home.run("--export-ssh-key", f"{f}!", check=False).stdout) for f in fingerprints)
         return tuple(key for name, text in exported if text and (key := parse_ssh(text, name)))

@@ -105,14 +105,14 @@ def parse(data: bytes, name: str) -> tuple[FileChange, ...]:
 
 
 def _file_change(lines: _Lines, first: bytes) -> FileChange:
-    both = _text(first[len(_START) :].rstrip(b"\r"), lines)
-    match = _SAME_NAME.fullmatch(both)
+    old_and_new = _text(first[len(_START) :].rstrip(b"\r"), lines)
+    match = _SAME_NAME.fullmatch(old_and_new)
     header = _Header([match[1], match[1]] if match else [])
     while (line := lines.next) is not None and not line.startswith((_START, b"@@", b"-- ")) and line.strip():
         lines.take()
         _read_header(_text(line.rstrip(b"\r"), lines), header, lines)
     names = " ".join(f"{prefix}/{name}" for prefix, name in zip("ab", header.names, strict=False))
-    if len(header.names) != 2 or names != both or len(set(header.names)) > 1 + header.renamed:
+    if len(header.names) != 2 or names != old_and_new or len(set(header.names)) > 1 + header.renamed:
         raise lines.error("the names of the file are missing, or differ without a rename")
     old, new = ("" if header.created else header.names[0]), ("" if header.deleted else header.names[1])
     for path in filter(None, (old, new)):
