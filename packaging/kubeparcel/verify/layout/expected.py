@@ -156,7 +156,7 @@ def _expected(
         files = {**files, path: ManifestFile(path, 0o644)}
     groups: dict[str, set[str]] = {}
     for kind, other in relations:
-        groups.setdefault(kind, set()).add(normalize_relation(other))
+        groups.setdefault(kind, set()).add(unify_operators(other))
     return ExpectedPackage(
         name,
         files,
@@ -177,7 +177,7 @@ def _present_conflicts(
     return [
         (kind, other)
         for kind, other in variant.distribution_conflicts(catalog, catalog.packages)
-        if normalize_relation(other) in map(normalize_relation, contents.relations.get(kind, ()))
+        if unify_operators(other) in map(unify_operators, contents.relations.get(kind, ()))
     ]
 
 
@@ -189,7 +189,7 @@ def upstream_version(contents: PackageContents) -> Version | None:
         return None
 
 
-def normalize_relation(other: str) -> str:
+def unify_operators(other: str) -> str:
     """Return another package with the operators of both formats: `kubelet (< 1.37~)`."""
     return other.replace("<<", "<").replace(">>", ">")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.layout.check_context import CheckContext, check, has_binaries, in_catalog, is_exact
-from kubeparcel.verify.layout.expected import normalize_relation
+from kubeparcel.verify.layout.expected import unify_operators
 
 _GENERATED = re.compile(r"(libc6|glibc|lib[\w+-]+\.so|ld-linux|ld64\.so|rtld\()")
 """Dependencies that packaging tools derive from binaries; the catalog does not list them."""
@@ -28,7 +28,7 @@ def relations(context: CheckContext) -> Iterator[Finding]:
     names = {*expected_relations, *actual} - (set() if exact else {"provides"})
     for relation in sorted(names):
         expected = {other for other in expected_relations.get(relation, ()) if exact or not is_generated(other)}
-        normalized = (normalize_relation(other) for other in actual.get(relation, ()))
+        normalized = (unify_operators(other) for other in actual.get(relation, ()))
         found = {other for other in normalized if exact or not is_generated(other)}
         if expected != found:
             yield Finding(
