@@ -57,9 +57,9 @@ def make_programs_runnable(draft: PackageDraft) -> None:
             draft.replace_content(path, SERVICES.get(name) or program(name, draft.config["version"]))
 
 
-def small_samples(folder: Path, revision: str = "2", packages: str = "") -> SamplePackages:
+def small_samples(folder: Path, revision: str = "2", packages: str = "", kubernetes: str = "1.36.3") -> SamplePackages:
     """Return the small packages; `packages` are optional ones to add."""
-    return sample_packages(folder, revision=revision, packages=packages)
+    return sample_packages(folder, kubernetes, revision=revision, packages=packages)
 
 
 def write_set(

@@ -14,9 +14,13 @@ from kubeparcel.hosts import catalog
 from kubeparcel.hosts.base_images import ensure_image
 from kubeparcel.hosts.engine_cli import select_engine
 from kubeparcel.hosts.session import open_session
+from kubeparcel.model import Format
+from kubeparcel.reports.output import as_text
 from kubeparcel.store import Store
-from tests.acceptance.conftest import Site
+from kubeparcel.verify.install import level
+from kubeparcel.verify.level_runner import LevelRun, run_level
 from tests.acceptance.engines import dockerd
+from tests.acceptance.small_packages import small_samples, write_set
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +41,14 @@ def docker(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> It
         yield address
 
 
-def test_real_packages_are_verified_on_docker(docker: str, real: Site):
-    arguments = ("verify", "--level", "install", "--engine", "docker", "--on", "trixie")
-    _, install = real.json(*arguments, DOCKER_HOST=docker)["levels"]
-    assert install["passed"]
-    assert {check["host"] for check in install["checks"]} == {"trixie"}
-    assert install["count"] > 50
+def test_packages_are_verified_on_docker(docker: str, binaries_cache: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", docker)
+    new, old = (write_set(small_samples(tmp_path / n, n), Format.DEB, tmp_path / f"set-{n}") for n in ("2", "1"))
+    with open_session(Store(binaries_cache), QuietLog(), engine="docker") as session:
+        report = run_level(level.LEVEL, LevelRun.create(session, [new], [old]), [catalog.load_hosts().get("trixie")])
+    assert report.passed, as_text([report])
+    assert {check.host for check in report.checks} == {"trixie"}
+    assert len(report.checks) > 50
     command = ["docker", "--host", docker, "ps", "--all", "--quiet"]
     remaining = subprocess.run(command, check=True, capture_output=True, text=True)
     assert remaining.stdout == ""
