@@ -12,8 +12,8 @@ import pytest
 from kubeparcel import cli
 from kubeparcel.cli.task import CommandTask
 from kubeparcel.errors import UsageError
+from tests.support.checkout import ROOT
 
-ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\[[^]]*\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 COMMAND = re.compile(r"(?:\./inv|\binv|\bkubeparcel) ([a-z][^`\n]*)")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[1]
+from tests.support.checkout import ROOT
+
 FILES = {
     ".github/dependabot.yml": "dependabot",
     ".github/workflows/release.yml": "github-workflows",

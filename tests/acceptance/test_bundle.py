@@ -14,8 +14,9 @@ from kubeparcel.hosts.engine import ContainerSpec
 from kubeparcel.hosts.session import Session
 from tests.acceptance.conftest import Site
 from tests.acceptance.engines import require_programs
+from tests.support.checkout import ROOT
 
-PAGE = Path(__file__).parents[2] / "docs/how-to/install-without-a-network.md"
+PAGE = ROOT / "docs/how-to/install-without-a-network.md"
 HOSTS = ("trixie", "trixie-dnf")
 VERSIONS = {"kubelet": "1.36.3-1", "kubeadm": "1.36.3-1", "kubernetes-cni": "1.9.1-1", "cri-tools": "1.36.0-1"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.acceptance.conftest import Site
 from tests.cli.test_examples import BLOCK, named_files
-from tests.test_project_files import ROOT
+from tests.support.checkout import ROOT
 
 PAGE = ROOT / "docs/how-to/keep-a-release-alive.md"
 SRV, ADDRESS = "/srv/www/kubernetes", "https://packages.example.com/kubernetes"

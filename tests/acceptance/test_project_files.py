@@ -13,11 +13,11 @@ import pytest
 from tests.acceptance import mirrors
 from tests.acceptance.debian_archives import debian_archive
 from tests.acceptance.engines import require_programs
+from tests.support.checkout import ROOT
 from tests.support.go_programs import go_program
 
 pytestmark = pytest.mark.acceptance
 
-ROOT = Path(__file__).parents[2]
 BASE, IMAGE = "localhost/kubeparcel-tests/base", "localhost/kubeparcel-tests/tool"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 PACKAGES = "ca-certificates,gnupg,gpgv,python3,python3-venv"

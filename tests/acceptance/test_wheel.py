@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance import mirrors
+from tests.support.checkout import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 DATA = {
     *("config/catalog.yaml", "config/distribution_packages.yaml"),
     *("hosts/hosts.yaml", "images/control_plane.yaml", "py.typed"),

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
+from tests.support.checkout import ROOT
 from tests.support.fleet_simulation import write_fleet
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_planning_of_300_units_takes_5_seconds_and_300_megabytes(workdir):

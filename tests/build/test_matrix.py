@@ -19,7 +19,8 @@ from kubeparcel.errors import ConfigurationError, UnknownVersion
 from kubeparcel.lock_models import Component
 from kubeparcel.model import Arch, Version
 from tests.build.test_fleet import Fleet
-from tests.test_project_files import ROOT, check_schema
+from tests.support.checkout import ROOT
+from tests.test_project_files import check_schema
 
 SECTION = (ROOT / "docs/how-to/ci.md").read_text().partition("## Several releases")[2].partition("\n## ")[0]
 GITHUB, GITLAB, CHILD = re.findall(r"^```yaml\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)

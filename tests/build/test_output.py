@@ -17,9 +17,8 @@ from kubeparcel.errors import Busy, DigestError, DiskError
 from kubeparcel.model import Arch, Format
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.store import Store
+from tests.support.checkout import ROOT
 from tests.support.waiting import TIMEOUT
-
-ROOT = Path(__file__).parents[2]
 
 
 def stored(store: Store, name: str, content: bytes) -> BuiltPackage:

@@ -15,9 +15,8 @@ from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.store import Store
 from tests.build.assembled import assembled, manifests
 from tests.conftest import isolate_environment
+from tests.support.checkout import ROOT
 from tests.support.fake_sources import BINARIES, locked, stored
-
-ROOT = Path(__file__).parents[2]
 
 
 def command_output(*argv: str | Path) -> str:

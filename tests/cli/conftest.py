@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ import pytest
 from kubeparcel.build import pipeline
 from tests.support.task_runs import runner
 
-ROOT = Path(__file__).parents[2]
 Program = Callable[..., tuple[int, str, str]]
 
 

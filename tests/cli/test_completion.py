@@ -16,8 +16,8 @@ from kubeparcel import cli
 from kubeparcel.cli.completion import respond
 from kubeparcel.cli.program import Program
 from kubeparcel.hosts import catalog
+from tests.support.checkout import ROOT
 
-ROOT = Path(__file__).parents[2]
 TASKS = {task.name: task for task in cli.TASKS}
 CASES = [
     ("kubeparcel bui", ["build"]),

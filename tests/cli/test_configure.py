@@ -13,7 +13,8 @@ import yaml
 
 from kubeparcel.config.releases import load_releases
 from kubeparcel.config.settings import Settings, load_settings
-from tests.test_project_files import ROOT, check_schema
+from tests.support.checkout import ROOT
+from tests.test_project_files import check_schema
 
 
 def test_init_writes_a_configuration_with_the_default_settings(kubeparcel, workdir):

@@ -12,8 +12,9 @@ import yaml
 from kubeparcel.config.releases import load_releases
 from kubeparcel.config.settings import Settings, load_settings
 from tests.cli.conftest import Program
+from tests.support.checkout import ROOT
 from tests.support.git_trees import TREES, GitTree
-from tests.test_project_files import ROOT, check_schema
+from tests.test_project_files import check_schema
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"^`(files/[^`\s]+)`[^\n]*:\n\n```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)

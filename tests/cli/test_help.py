@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import get_args
 
 import click
@@ -20,8 +19,8 @@ from kubeparcel.hosts.engine_cli import ENGINES
 from kubeparcel.model import Arch, Format
 from kubeparcel.repository.model import MetadataCompression
 from kubeparcel.verify.levels import LEVELS
+from tests.support.checkout import ROOT
 
-ROOT = Path(__file__).parents[2]
 TASKS = {task.name: task for task in cli.TASKS}
 BUILD_OPTIONS = [
     *["--kubernetes", "--cri-tools", "--cni", "--arch", "--format", "--source", "--mirror"],

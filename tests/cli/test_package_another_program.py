@@ -17,11 +17,11 @@ from kubeparcel.sources import go_toolchain, selection
 from tests.cli.conftest import Program
 from tests.cli.test_examples import BLOCK
 from tests.support.archive_builders import tar_archive
+from tests.support.checkout import ROOT
 from tests.support.elf_files import elf
 from tests.support.fake_sources import FakeModules, FakeSource
 from tests.support.go_proxy import publish_module
 from tests.support.upstream_site import UpstreamSite, serve_site
-from tests.test_project_files import ROOT
 
 GUIDE = ROOT / "docs/how-to/package-another-program.md"
 EXAMPLES = [match[2] for match in BLOCK.finditer(GUIDE.read_text()) if match[1] == "yaml"]

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 import pytest
@@ -18,8 +17,8 @@ from kubeparcel.config.setting_layers import ENV_PREFIX
 from kubeparcel.config.settings import Settings
 from kubeparcel.packages import limits
 from kubeparcel.verify.layout.checks import CHECKS
+from tests.support.checkout import ROOT
 
-ROOT = Path(__file__).parents[2]
 TASKS = {task.name: task for task in cli.TASKS}
 PAGES = pages(Program(TASKS))
 MAN_PAGE = PAGES["docs/kubeparcel.1"]

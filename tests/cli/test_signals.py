@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.cli.conftest import ROOT
+from tests.support.checkout import ROOT
 from tests.support.waiting import TIMEOUT, wait_for_line, wait_until_gone
 
 

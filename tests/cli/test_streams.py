@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import ROOT
+from tests.support.checkout import ROOT
 from tests.support.waiting import TIMEOUT
 
 

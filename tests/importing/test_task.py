@@ -12,7 +12,8 @@ import pytest
 from tests.acceptance.doctor_peers import GpgSigner
 from tests.cli.conftest import Program
 from tests.importing.conftest import serve
-from tests.test_documents import ROOT, code
+from tests.support.checkout import ROOT
+from tests.test_documents import code
 
 PAGE = ROOT / "docs/how-to/mirror-a-repository.md"
 COMMAND = re.compile(r"inv (import https://packages\.example\.com/kubernetes .*)")

@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from kubeparcel.record_key import VARIABLE
+from tests.support.checkout import ROOT
 from tests.support.waiting import TIMEOUT, wait_until
 
-ROOT = Path(__file__).parents[2]
 SECRET = "secret of the team"
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.checkout import ROOT
 from tests.support.dask_cluster import certificates
 
-PAGE = Path(__file__).parents[3] / "docs/how-to/build-on-many-machines.md"
+PAGE = ROOT / "docs/how-to/build-on-many-machines.md"
 
 
 def blocks(language: str) -> list[str]:

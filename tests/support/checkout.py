@@ -1,0 +1,5 @@
+"""The checkout that is tested."""
+
+from kubeparcel.paths import PACKAGE
+
+ROOT = PACKAGE.parents[1]
