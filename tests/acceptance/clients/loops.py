@@ -109,7 +109,8 @@ def _apt(folder: Path, repo: Path) -> Loop:
     (folder / "sources/stable.sources").write_bytes((repo / "stable.sources").read_bytes())
     (folder / "apt.conf").write_text(APT.format(folder=folder))
     script = "apt-get --quiet update && apt-cache madison kubelet"
-    return Loop("apt", ["sh", "-ec", script], {"APT_CONFIG": str(folder / "apt.conf")})
+    # apt leaves some of the files that it writes keys to.
+    return Loop("apt", ["sh", "-ec", script], {"APT_CONFIG": str(folder / "apt.conf"), "TMPDIR": str(folder)})
 
 
 def _dnf(folder: Path, repo: Path) -> Loop:
