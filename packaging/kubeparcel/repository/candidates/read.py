@@ -58,7 +58,7 @@ def read_packages(files: Sequence[FileStamp], cache: PackageCache, published: Se
     unread = [file for file in files if digests.get(file) not in resolved]
     for batch, file_rows, package_rows in read_files(unread):
         cache.store_sealed("files", file_rows)
-        cache.store_sealed("packages", sorted(package_rows))
+        cache.store_sealed("packages", package_rows)
         found.update(zip((row[0] for row in package_rows), batch, strict=True))
         metadata.update({row[0]: metadata_of(row) for row in package_rows if row[0] not in published})
     return PackageFiles(found, metadata)

@@ -15,7 +15,9 @@ from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.storage import filesystem, lock
 from kubeparcel.repository.storage.base import METADATA_FOLDER, FolderSwap, check_path
 
-_WORKERS = 2
+_LARGE = 1 << 20
+"""Files of more bytes on average are copied by two threads; those that create small files only wait for each other."""
+
 _STAGING = f"{METADATA_FOLDER}/half-made"
 
 
@@ -57,13 +59,17 @@ class FolderStorage:
         return []
 
     def add(self, files: Sequence[tuple[str, FileStamp]]) -> None:
-        self._add([path for path, _ in files], lambda number, staged: filesystem.copy_file(files[number][1], staged))
+        def copy(number: int, staged: str) -> None:
+            filesystem.copy_file(files[number][1], staged)
+
+        large = sum(source.size for _, source in files) > _LARGE * len(files)
+        self._add([path for path, _ in files], copy, 2 if large else 1)
 
     def copy(self, pairs: Sequence[tuple[str, str]]) -> None:
         stored = [f"{self.location}/{check_path(old)}" for old, _ in pairs]
         self._add([new for _, new in pairs], lambda number, staged: filesystem.link_or_copy(stored[number], staged))
 
-    def _add(self, paths: Sequence[str], create: Callable[[int, str], None]) -> None:
+    def _add(self, paths: Sequence[str], create: Callable[[int, str], None], workers: int = 1) -> None:
         """Add files: `create` makes the one with a number in the staging area. Durable on return.
 
         A new folder is renamed when it is complete: renaming each of its files would take a third of the time.
@@ -76,15 +82,15 @@ class FolderStorage:
                 filesystem.create_folder(staged_folder)
 
             def create_part(start: int) -> None:
-                for number in range(start, len(paths), _WORKERS):
+                for number in range(start, len(paths), workers):
                     folder, _, name = paths[number].rpartition("/")
                     with translate_os_errors(self.root / paths[number]):
                         create(number, f"{staged[folder]}/{name}")
 
             from concurrent.futures import ThreadPoolExecutor
 
-            with ThreadPoolExecutor(_WORKERS) as threads:
-                list(threads.map(create_part, range(_WORKERS)))
+            with ThreadPoolExecutor(workers) as threads:
+                list(threads.map(create_part, range(workers)))
             for folder in folders:
                 self._move_files(staged[folder], folder)
             shutil.rmtree(area)
