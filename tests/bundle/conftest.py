@@ -47,9 +47,9 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         return HostPackages(host, f"{host.name} 13", tuple(extras), files, state.images if list_images else ())
 
     @contextmanager
-    def session(store: Any, log: Any, **_: Any) -> Iterator[Any]:
+    def session(store: Any, log: Any, *, locations: Any = None, **_: Any) -> Iterator[Any]:
         engine = SimpleNamespace(name="podman", version="1")
-        yield SimpleNamespace(store=store, log=log, engine=engine, locations=ImageLocations())
+        yield SimpleNamespace(store=store, log=log, engine=engine, locations=locations or ImageLocations())
 
     monkeypatch.setattr(create, "open_session", session)
     monkeypatch.setattr(create, "unavailable_reason", lambda *_: state.unavailable)

@@ -11,11 +11,15 @@ import pytest
 
 from kubeparcel.bundle import archive, create, images, model
 from kubeparcel.bundle.images import Images
-from kubeparcel.errors import DiskError, UsageError
+from kubeparcel.errors import ArchiveError, DiskError, UsageError
 from kubeparcel.hosts.engine import EngineUnavailable
+from kubeparcel.images.archive import single_layer_image, write_archive
+from kubeparcel.images.layers import program_layer
+from kubeparcel.model import Arch
 from kubeparcel.repository.candidates import match
 from kubeparcel.repository.policy import PolicyViolation
 from tests.bundle.conftest import IMAGES, read_members
+from tests.support.image_archives import image_names
 from tests.support.package_builders import five
 
 
@@ -69,8 +73,19 @@ def test_images_that_cannot_be_had_are_listed(make, hosts, monkeypatch):
     monkeypatch.setattr(create, "collect_images", collect)
     result = make()
     assert f"Images that are not in the bundle:\n  {IMAGES[1]}\n" in result.as_text()
-    assert "KUBEPARCEL_ARCHIVES" in result.as_text()
+    assert "pass the files with --images" in result.as_text()
     assert read_members(result.target)[model.IMAGES] == b"archive"
+
+
+def test_images_in_archives_are_added(make, tmp_path):
+    (tmp_path / "program").write_bytes(b"x")
+    layer = program_layer({"/flanneld": tmp_path / "program"}, 0, tmp_path / "layer.tar")
+    name = "ghcr.io/flannel-io/flannel:v0.27.0"
+    write_archive([single_layer_image(name, layer, Arch.AMD64, 0, {})], tmp_path / "network.tar")
+    result = make(images=(tmp_path / "network.tar",))
+    assert (result.manifest.images, result.manifest.missing_images) == ((name,), ())
+    (tmp_path / "i.tar").write_bytes(read_members(result.target)[model.IMAGES])
+    assert image_names(tmp_path / "i.tar") == [name]
 
 
 def test_a_failed_build_of_images_makes_them_missing(hosts, monkeypatch, tmp_path, log):
@@ -97,6 +112,8 @@ def test_dry_run_prints_sizes_and_writes_nothing(make, tmp_path, hosts):
     ("fields", "error", "message"),
     [
         ({"target": "k.zip"}, UsageError, r"--to .*k.zip: expected a name that ends in .tar or .tar.zst"),
+        ({"images": (Path("/nowhere/x.tar"),)}, UsageError, r"--images: no file /nowhere/x.tar"),
+        ({"images": (Path("/etc/hostname"),)}, ArchiveError, "/etc/hostname is not an archive of images"),
         ({"hosts": ("trixi",)}, UsageError, "Unknown host 'trixi'. Did you mean 'trixie'"),
         ({"source": "/nowhere"}, UsageError, "/nowhere"),
         ({"target": "/proc/k.tar"}, DiskError, "--to /proc/k.tar: No such file or directory"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.bundle.conftest import read_members
 
 TOOLS = (
     *("sh", "sed", "grep", "awk", "cut", "tr", "base64", "sha256sum", "mktemp", "rm", "cat", "wc", "dirname", "mkdir"),
-    *("comm", "sort", "gpgv", "sleep"),
+    *("comm", "sort", "gpgv", "sleep", "head"),
 )
 RECORD = '#!/bin/sh\necho "${0##*/} $*" >>"$CALLS"\n'
 STUBS = {
@@ -228,6 +229,30 @@ def test_images_are_imported_where_there_is_a_runtime(machine, programs):
     assert [call.split()[0] for call in machine.calls if str(machine.top / model.IMAGES) in call] == programs
     assert ("Images     not imported" in text) is not programs
     assert "Images" not in machine.install("--no-images")
+
+
+@pytest.mark.parametrize(("setting", "quote"), [("sandbox_image", '"'), ("sandbox", "'")])
+def test_pause_image_gets_the_name_that_containerd_is_configured_for(machine, setting, quote):
+    (machine.top / "images").mkdir()
+    (machine.top / model.IMAGES).write_bytes(b"images")
+    manifest = parse_manifest((machine.top / model.MANIFEST).read_bytes())
+    images = ("registry.k8s.io/etcd:3.6.8-0", "registry.k8s.io/pause:3.10.2")
+    (machine.top / model.INSTALLER).write_text(
+        render_installer(replace(manifest, images=images, missing_images=("coredns",)), "A" * 40)
+    )
+    machine.sign()
+    machine.stub("ctr", RECORD + '[ "$4" != list ] || cat "$CALLS.images" 2>/dev/null || :\n')
+    config = f"  sandbox_mode = 1\n  {setting} = {quote}registry.k8s.io/pause:3.8{quote}\n"
+    machine.stub("containerd", f"#!/bin/sh\ncat <<'EOF'\n{config}EOF\n")
+    tag = "ctr --namespace k8s.io images tag registry.k8s.io/pause:3.10.2 registry.k8s.io/pause:3.8"
+    text = machine.install()
+    assert "pause:3.10.2 is also registry.k8s.io/pause:3.8, which" in text
+    assert text.endswith("kubeadm init --kubernetes-version v1.36.3 --skip-phases=addon\n")
+    assert tag in machine.calls
+    Path(f"{machine.calls_file}.images").write_text("registry.k8s.io/pause:3.8\n")
+    machine.calls_file.unlink()
+    assert "is also" not in machine.install()
+    assert tag not in machine.calls
 
 
 def test_hosts_with_the_same_os_are_distinguished_by_name(machine):

@@ -212,7 +212,7 @@ def test_source_that_stays_inconsistent_is_reported(run: Import, flat: Path, rep
         data = bytearray(path.read_bytes())
         data[len(data) // 2 if change != "signature" else 100] ^= 1
         path.write_bytes(data)
-    assert "being published, or damaged: it was read 3 times" in refused(run, flat, CheckFailed, repo)
+    assert "being published, or damaged; it was read 3 times" in refused(run, flat, CheckFailed, repo)
 
 
 def test_two_files_of_one_package_in_the_source(run: Import, flat: Path, repo: Path, theirs: GpgSigner) -> None:
@@ -220,7 +220,9 @@ def test_two_files_of_one_package_in_the_source(run: Import, flat: Path, repo: P
     deb(flat / "more", "kubectl", "1.36.3-1", body=b"other")
     write_flat(flat, theirs)
     message = refused(run, flat, PolicyViolation, repo)
-    assert "two different files of kubectl 1.36.3-1 amd64 (deb): kubectl_1.36.3-1_amd64.deb and more/kubectl" in message
+    assert message.startswith("The repository has two different files of kubectl 1.36.3-1 amd64 (deb).")
+    assert "more/kubectl_1.36.3-1_amd64.deb (sha256 " in message
+    assert "Its publisher has to remove one." in message, "both are in one suite"
     run(flat, "kubelet")
     assert len(read_apt_suite(repo, "stable")) == 3
 

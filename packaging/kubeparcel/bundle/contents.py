@@ -95,6 +95,7 @@ def render_installer(manifest: Manifest, fingerprint: str) -> str:
         "packages": usual or names,
         "hosts": manifest.hosts,
         "suite": model.SUITE,
-        "has_images": bool(manifest.images),
+        "lacks_addons": bool(manifest.images and manifest.missing_images),
+        "pause": next((name for name in manifest.images if "/pause:" in name), ""),
     }
     return render("bundle/install.sh.j2", context)

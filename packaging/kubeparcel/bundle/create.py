@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from kubeparcel.bundle import archive, model
 from kubeparcel.bundle.closure import unmet_requirements
 from kubeparcel.bundle.contents import Contents
 from kubeparcel.bundle.host_packages import HostPackages, default_runtime, download_host_packages
-from kubeparcel.bundle.images import Images, collect_images
+from kubeparcel.bundle.images import Images, archived_names, collect_images
 from kubeparcel.bundle.model import HostEntry, Manifest
 from kubeparcel.bundle.result import BundleResult, Part
 from kubeparcel.console import Log, quantity
@@ -22,6 +22,7 @@ from kubeparcel.errors import UsageError
 from kubeparcel.files import sha256_of
 from kubeparcel.hosts.catalog import Host, load_hosts
 from kubeparcel.hosts.engine import EngineUnavailable
+from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.hosts.package_set import PackageSet, load_package_sets
 from kubeparcel.hosts.selection import describe_hosts, unavailable_reason
 from kubeparcel.hosts.session import Session, open_session
@@ -40,7 +41,8 @@ class BundleRequest:
     """What to put into which bundle.
 
     `source` is a folder with packages or a repository (folder, URL or bucket), of which `suites` are used.
-    `extras` are packages of the distributions to add; None means a container runtime. `key` signs the bundle.
+    `extras` are packages of the distributions to add; None means a container runtime. `images` are archives of further
+    images. `key` signs the bundle.
     """
 
     source: str
@@ -49,6 +51,7 @@ class BundleRequest:
     key: str = ""
     suites: tuple[str, ...] = ()
     extras: tuple[str, ...] | None = None
+    images: tuple[Path, ...] = ()
     with_images: bool = True
     engine: str = ""
     dry_run: bool = False
@@ -66,14 +69,19 @@ def create(request: BundleRequest, log: Log) -> BundleResult:
     if invalid:
         raise UsageError(f"--with: invalid package name {invalid[0]!r}.")
     hosts = [load_hosts().get(name) for name in dict.fromkeys(request.hosts)]
-    with open_session(open_store(log), log, engine=request.engine) as session, session.store.scratch() as scratch:
+    locations = replace(ImageLocations.from_environment(), archive_files=request.images)
+    with (
+        open_session(open_store(log), log, engine=request.engine, locations=locations) as session,
+        session.store.scratch() as scratch,
+    ):
+        archived = archived_names(request.images, scratch)
         for host in hosts:
             if reason := unavailable_reason(host, session.engine, session.locations):
                 raise EngineUnavailable(f"The host {host.name} is unavailable: {reason}.", "Hosts: inv hosts --all")
         log.info("Hosts", describe_hosts(hosts, session.engine))
         sets = _load_packages(request, hosts, scratch / "packages", log)
         resolved = _resolve(session, hosts, sets, request, scratch / "downloads")
-        names = tuple(dict.fromkeys(chain.from_iterable(host.images for host in resolved)))
+        names = tuple(dict.fromkeys([*chain.from_iterable(host.images for host in resolved), *archived]))
         manifest = _manifest(sets, resolved)
         images = Images((), names)
         if names and not request.dry_run:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeparcel.errors import KubeparcelError
+from kubeparcel.errors import KubeparcelError, UsageError
 from kubeparcel.hosts.session import Session
 from kubeparcel.images.archive import read_archive
 from kubeparcel.images.control_plane import build_archive
@@ -20,6 +20,19 @@ class Images:
     names: tuple[str, ...]
     missing: tuple[str, ...]
     archive: Path | None = None
+
+
+def archived_names(files: Sequence[Path], scratch: Path) -> tuple[str, ...]:
+    """Return the names of the images in archives. Raises UsageError for a file that is none."""
+    names: dict[str, None] = {}
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"--images: no file {file}.", f"Write it with: podman save --output {file.name} IMAGE")
+        found = [name for image in read_archive(file, Arch.native(), scratch) for name in image.names]
+        if not found:
+            raise UsageError(f"--images: {file} has no image for {Arch.native()}.", "Save it for that architecture.")
+        names |= dict.fromkeys(found)
+    return tuple(names)
 
 
 def collect_images(session: Session, version: str, names: Sequence[str], scratch: Path) -> Images:

@@ -63,7 +63,7 @@ class BundleResult:
                 "Images that are not in the bundle:",
                 *(f"  {name}" for name in self.manifest.missing_images),
                 "To add them, save them with `podman save` or `docker save` where their registry can be",
-                "reached, and set KUBEPARCEL_ARCHIVES to the folder with the archives.",
+                "reached, and pass the files with --images.",
             ]
         name, seconds = display_path(self.target), duration(self.seconds)
         if self.dry_run:

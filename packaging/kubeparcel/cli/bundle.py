@@ -30,6 +30,7 @@ from kubeparcel.errors import UsageError
         "containerd, where the distribution has it",
         several=True,
     ),
+    images=Option("archives with images to add, made by podman or docker save", "FILE", several=True),
     no_images=Option("leave the control-plane images out"),
     key=Option("key to sign with, or with --verify the file or name of the key to trust", "KEY", "default"),
     verify=Option("verify a bundle instead of making one", "FILE"),
@@ -41,6 +42,7 @@ def bundle(
     from_: str = "",
     suite: str = "",
     with_: str = "",
+    images: str = "",
     no_images: bool = False,
     key: str = "",
     engine: str = "",
@@ -56,6 +58,8 @@ def bundle(
     architecture are taken. The same inputs give the same bytes.
     """
     base, log = Path.cwd(), console.create_log(quiet)
+    if images and no_images:
+        raise UsageError("--images and --no-images exclude each other.")
     if verify:
         return _verify(base / verify, key, json_, log, {"--for": for_, "--to": to, "--from": from_})
     missing = [option for option, value in (("--for", for_), ("--to", to)) if not value]
@@ -74,6 +78,7 @@ def bundle(
         key=key,
         suites=split_list(suite),
         extras=extras,
+        images=tuple(base / name for name in split_list(images)),
         with_images=not no_images,
         engine=engine,
         dry_run=dry_run,

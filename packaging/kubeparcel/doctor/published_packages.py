@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ from kubeparcel.sources.http.urls import redact_url
 
 _INDEX_SIGNATURES = (CheckKind.INRELEASE, CheckKind.RELEASE_GPG, CheckKind.REPOMD)
 ABSENT = "file not found"
+_DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52,116}\b")
 
 
 @dataclass(frozen=True)
@@ -135,9 +137,10 @@ def _require_valid(
 
 
 def describe_finding(name: str, finding: Finding) -> str:
-    """Return a finding as one sentence."""
+    """Return a finding as one sentence, with the beginnings of digests."""
     location = f" ({finding.location})" if finding.location else ""
-    return printable(f"{name}: expected {finding.expected}, found {finding.found}{location}.")
+    text = f"{name}: expected {finding.expected}, found {finding.found}{location}."
+    return printable(_DIGEST.sub(r"\1…", text))
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,14 @@ class ImageLocations:
 
     `registry` replaces the registry in every image's name, `host_images` the whole image of a host. `debian_archive` is
     the URL of the archive that suites are bootstrapped from; if it is empty, mmdebstrap decides. `archive_folder`
-    contains control plane images as `docker save` and `podman save` write them.
+    contains control plane images as `docker save` and `podman save` write them, as `archive_files` are.
     """
 
     registry: str = ""
     debian_archive: str = ""
     host_images: Mapping[str, str] = field(default_factory=dict)
     archive_folder: Path | None = None
+    archive_files: tuple[Path, ...] = ()
 
     @classmethod
     def from_environment(cls, root: Path = Path("/")) -> ImageLocations:

@@ -156,15 +156,15 @@ class _ImageSources:
         }
 
     def _archives(self) -> list[Path]:
-        folder = self.locations.archive_folder
+        folder, files = self.locations.archive_folder, self.locations.archive_files
         if not folder:
-            return []
+            return list(files)
         if not folder.is_dir():
             raise UsageError(
                 f"KUBEPARCEL_ARCHIVES: {folder} is not a folder.",
                 "It must contain archives of images, written by docker save, podman save or ctr images export.",
             )
-        return sorted(file for file in folder.iterdir() if file.name.endswith(SUFFIXES))
+        return [*sorted(file for file in folder.iterdir() if file.name.endswith(SUFFIXES)), *files]
 
     def registries_reachable(self, image_names: Iterable[str]) -> bool:
         """Return whether there is an engine and all registries of the images are reachable."""

@@ -55,19 +55,20 @@ def import_packages(request: ImportRequest, target: Target, log: Log) -> ImportR
             f"Signatures of {redact_url(request.source.location)} are not verified (--insecure): whoever can change "
             "its files, or answer in its name, decides what is published here."
         )
-    for pause in PAUSES:
-        try:
-            return _import(request, target, log)
-        except SourceChanged as error:
-            log.info("Retry", f"the repository is changing: {error.message}")
-            time.sleep(pause)
+    return _import_consistent(request, target, log, PAUSES)
+
+
+def _import_consistent(request: ImportRequest, target: Target, log: Log, pauses: Sequence[float]) -> ImportResult:
     try:
         return _import(request, target, log)
     except SourceChanged as error:
-        raise CheckFailed(
-            f"{error.message} It is being published, or damaged: it was read {len(PAUSES) + 1} times.",
-            f"Run the same command again later. {error.hint}",
-        ) from None
+        if not pauses:
+            problem = f"The repository is being published, or damaged; it was read {len(PAUSES) + 1} times."
+            hint = f"Run the same command again later. {error.hint}"
+            raise CheckFailed(f"{error.message}\n{problem}", hint) from None
+        log.info("Retry", f"{error.message}\nThe repository may be changing: reading it again in {pauses[0]:g} s.")
+    time.sleep(pauses[0])
+    return _import_consistent(request, target, log, pauses[1:])
 
 
 def _import(request: ImportRequest, target: Target, log: Log) -> ImportResult:

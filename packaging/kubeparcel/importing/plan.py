@@ -44,7 +44,7 @@ def compare(
     dependencies would be unmet.
     """
     selected = sorted(packages)
-    _reject_two_files(selected)
+    _reject_two_files(selected, source)
     stored = {package.identity: package for package in state.stored_packages}
     known = {package.sha256: package for package in state.stored_packages}
     digests = {
@@ -71,15 +71,22 @@ def compare(
     return Plan(tuple(new), frozenset(present), after)
 
 
-def _reject_two_files(packages: Iterable[Package]) -> None:
+def _reject_two_files(packages: Iterable[Package], source: Source) -> None:
     by_identity: dict[tuple[str, ...], Package] = {}
     for package in packages:
         other = by_identity.setdefault(package.identity, package)
         if other is not package:
+            names = [source.origins[listed].name for listed in (other, package)]
+            lines = [
+                f"{listed.path} (sha256 {listed.sha256[:12]}…, in {name})"
+                for listed, name in zip((other, package), names, strict=True)
+            ]
+            choice = (
+                "Its publisher has to remove one" if names[0] == names[1] else "Choose the suite to read with --suite"
+            )
             raise policy.PolicyViolation(
-                f"The source has two different files of {package.label}: {other.path} and {package.path} "
-                f"(sha256 {other.sha256[:12]}… and {package.sha256[:12]}…).",
-                "Choose the suite to read with --suite, or leave the package out with --only.",
+                f"The repository has two different files of {package.label}.",
+                "\n".join([*lines, f"{choice}. To import other packages only, name them with --only."]),
             )
 
 
