@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -180,6 +181,24 @@ def test_unit_is_done_again_when_its_worker_is_killed(cluster, log, tmp_path):
         victim.send_signal(signal.SIGKILL)
         results = [future.result(TIMEOUT) for future in futures]
     assert all(store.has(sha256) for sha256, _ in results)
+
+
+def test_workers_are_listed_while_dask_refreshes_its_own_list(cluster):
+    connection = Connection(cluster.address)
+    client, ended = connection.client(), threading.Event()
+
+    def refresh() -> None:
+        while not ended.is_set():
+            client.sync(client._update_scheduler_info)
+
+    thread = threading.Thread(target=refresh)
+    thread.start()
+    try:
+        assert {len(connection.workers()) for _ in range(200)} == {2}
+    finally:
+        ended.set()
+        thread.join()
+        connection.close([])
 
 
 def test_errors_of_units_are_not_retried(cluster, log, tmp_path):

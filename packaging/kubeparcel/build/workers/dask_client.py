@@ -67,8 +67,11 @@ class Connection:
                     raise
 
     def workers(self) -> Mapping[str, Any]:
-        """Return what the scheduler knows of its workers, by address."""
-        workers: Mapping[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
+        """Return what the scheduler knows of its workers, by address.
+
+        Unlike the client's `scheduler_info`, whose answer another thread of the client replaces by one without workers.
+        """
+        workers: Mapping[str, Any] = self._client.sync(self._client.scheduler.identity, n_workers=-1)["workers"]
         return workers
 
     def close(self, tasks: Sequence[Any]) -> None:

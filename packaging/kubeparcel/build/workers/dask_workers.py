@@ -60,7 +60,7 @@ class DaskWorkers:
 
     def __enter__(self) -> Self:
         client = self._connection.client()
-        self._workers = client.scheduler_info(n_workers=-1)["workers"]
+        self._workers = self._connection.workers()
         for address, answer in client.run(identity, on_error="return").items():
             problem = f"kubeparcel is missing: {answer}" if isinstance(answer, Exception) else ""
             if problem := problem or differences(answer, self._context.identity):
