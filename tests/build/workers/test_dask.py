@@ -318,13 +318,15 @@ def test_build_without_workers_for_a_unit_ends_with_what_to_start(tmp_path, log,
     }
 
 
-def test_scheduler_with_tls_accepts_clients_with_its_certificates(workdir, expected, log):
+def test_scheduler_with_tls_accepts_clients_with_its_certificates(workdir, expected, log, monkeypatch):
     cluster = Cluster(workdir / "cluster", "tls", certificates(workdir / "tls"))
     options = {"workers": f"dask:{cluster.address}", "cache_remote": str(cluster.remote)}
     try:
         cluster.start_scheduler()
         cluster.start_worker("one")
-        assert build("dist", log, **options, workers_tls="tls") == expected
+        with monkeypatch.context() as patch:  # the scheduler is only starting
+            patch.setattr(dask_client, "ANSWER_TIMEOUT", TIMEOUT)
+            assert build("dist", log, **options, workers_tls="tls") == expected
         with pytest.raises(Unreachable, match="needs --workers-tls"):
             build("again", log, **options)
         (workdir / "tls/tls.key").unlink()
