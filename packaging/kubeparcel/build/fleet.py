@@ -131,8 +131,9 @@ def require_distinct(plans: Iterable[ReleasePlan], store: Store) -> None:
             if (other, other_inputs) != (package, inputs):
                 raise _conflict(owner, release, package)
         if not new:
+            version = release.lock.component("kubernetes").version
             raise ConfigurationError(
-                f"Kubernetes {release.title} is requested twice, with the same packages.",
+                f"Kubernetes {version} is requested twice, with the same packages.",
                 "Remove one of the releases, or give it other architectures.",
             )
 

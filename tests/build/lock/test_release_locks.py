@@ -125,3 +125,22 @@ def test_reason_for_compiling_releases_is_printed_once(workdir, fake_sources, lo
     fake_sources(FakeSource(down=unreachable), modules)
     assert titles("1.35,1.36", log, dry_run=True) == ["1.35.4", "1.36.3"]
     assert [label for label, _ in log.messages].count("Source") == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (
+            "{kubernetes: '1.36.3'}, {kubernetes: '1.36.3', revision: '2'}",
+            ["1.36.3 (revision 1)", "1.36.3 (revision 2)"],
+        ),
+        (
+            "{kubernetes: '1.36.3', arch: [amd64]}, {kubernetes: '1.36.3', arch: [arm64]}, {kubernetes: '1.35'}",
+            ["1.36.3 (release 1)", "1.36.3 (release 2)", "1.35.4"],
+        ),
+    ],
+)
+def test_releases_of_one_version_are_told_apart(workdir, fake_sources, log, rows, expected):
+    fake_sources(Fleet())
+    (workdir / "kubeparcel.yaml").write_text(f"releases: [{rows}]\n")
+    assert titles("", log) == expected

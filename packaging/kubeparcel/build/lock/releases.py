@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,21 +23,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LockedRelease:
-    """A release with its lock, or why it has none; `previous` is the lock that it had before, if any."""
+    """A release with its lock, or why it has none; `previous` is the lock that it had before, if any.
+
+    `note` tells it from others of the same version, such as ` (revision 2)`.
+    """
 
     settings: Settings
     request: Request
     lock: Lock | None = None
     previous: Lock | None = None
     error: KubeparcelError | None = None
+    note: str = ""
 
     @property
     def title(self) -> str:
         """The version of Kubernetes, as its packages have it; as it is requested if it could not be resolved."""
         if self.lock:
-            return str(self.lock.component("kubernetes").version)
+            return f"{self.lock.component('kubernetes').version}{self.note}"
         stamp = version_stamp(self.settings)
-        return f"{self.request.kubernetes}+{stamp}" if stamp else self.request.kubernetes
+        return f"{self.request.kubernetes}{f'+{stamp}' if stamp else ''}{self.note}"
 
     @property
     def required_lock(self) -> Lock:
@@ -85,7 +90,21 @@ def lock_releases(releases: Releases, log: Log, *, locked: bool = False, dry_run
     changed = resolved or written != list(locks)
     remark = f"{lockfile.NAME} {'not ' * dry_run}written" if changed else lockfile.NAME
     announce([release.lock for release in found.values() if release.lock], remark, log)
-    return list(found.values())
+    return _with_notes(found)
+
+
+def _with_notes(found: Mapping[int, LockedRelease]) -> list[LockedRelease]:
+    """Return the releases; those of one version are told apart by their revision, or else by their row."""
+    revisions = Counter((release.title, release.settings.revision) for release in found.values())
+    titles = Counter(release.title for release in found.values())
+
+    def note(number: int, release: LockedRelease) -> str:
+        if titles[release.title] == 1:
+            return ""
+        revision = release.settings.revision
+        return f" (revision {revision})" if revisions[release.title, revision] == 1 else f" (release {number + 1})"
+
+    return [dataclasses.replace(release, note=note(number, release)) for number, release in found.items()]
 
 
 def resolve_or_load(settings: Settings, log: Log, *, locked: bool, dry_run: bool = False) -> Lock:
