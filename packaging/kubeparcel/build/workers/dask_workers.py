@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+import zlib
 from collections.abc import Mapping
 from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
@@ -138,13 +139,21 @@ class DaskWorkers:
         return frozenset(fit)
 
     def _restriction(self, job: _Job) -> dict[str, Any]:
-        """Return where Dask may do a unit. A package is checked by another worker than made it, if there is one."""
+        """Return where Dask may do a unit, and where it should, unless others are idle.
+
+        A package is checked by another worker than made it, if there is one. The deb and the rpm of a program are made
+        by the same worker, which reads it once.
+        """
         others = job.allowed
         if isinstance(job.unit, CheckUnit):
             maker = self._makers.get(job.unit.package.sha256)
             others -= {maker.address} if maker else set()
         if self._unfit:
             return {"workers": sorted(others or job.allowed)}
+        if isinstance(job.unit, AssembleUnit):
+            manifest = job.unit.manifest
+            number = zlib.crc32(f"{manifest.name} {manifest.version} {manifest.arch}".encode())
+            others = frozenset([sorted(others)[number % len(others)]])
         return {"workers": sorted(others), "allow_other_workers": True} if others not in (job.allowed, set()) else {}
 
     def _share(self, unit: Unit) -> None:
