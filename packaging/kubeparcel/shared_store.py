@@ -17,6 +17,7 @@ from kubeparcel.console import Log
 from kubeparcel.errors import DiskError, ExternalError
 from kubeparcel.files import translate_os_errors
 from kubeparcel.store import Store, record_purpose
+from kubeparcel.threads import parallel_map
 
 T = TypeVar("T")
 
@@ -124,10 +125,9 @@ class SharedStore(Store):
 
     def share(self, digests: Iterable[str]) -> None:
         """Copy files to the remote, unless it has them."""
-        for sha256 in digests:
-            if sha256 not in self._shared and self._folder.is_file(self.path(sha256)):
-                self.remote.upload(_object_path(sha256), self.path(sha256))
-                self._shared.add(sha256)
+        new = [s for s in dict.fromkeys(digests) if s not in self._shared and self._folder.is_file(self.path(s))]
+        parallel_map(lambda sha256, _: self.remote.upload(_object_path(sha256), self.path(sha256)), new, 2)
+        self._shared.update(new)
 
     def share_record(self, kind: str, key: str) -> None:
         """Copy a record to the remote, unless it has one."""
