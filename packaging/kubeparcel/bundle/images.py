@@ -23,7 +23,10 @@ class Images:
 
 
 def archived_names(files: Sequence[Path], scratch: Path) -> tuple[str, ...]:
-    """Return the names of the images in archives. Raises UsageError for a file that is none."""
+    """Return the names of the images in archives.
+
+    Raises UsageError for a missing file, or one without an image for this architecture.
+    """
     names: dict[str, None] = {}
     for file in files:
         if not file.is_file():

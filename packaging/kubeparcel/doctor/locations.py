@@ -112,7 +112,10 @@ def _root_url(reader: RepositoryReader) -> str:
 
 
 def stream(reader: RepositoryReader, location: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
-    """Return what `use` makes of a located file's blocks; None without one. Raises DownloadError if it is forbidden."""
+    """Pass the blocks of a file to `use` and return its result; None if there is no such file.
+
+    `location` is a path in the repository, or a URL. Raises DownloadError if the URL must not be followed.
+    """
     if "://" not in location:
         return reader.stream(location, use)
     if not location.startswith("file://"):

@@ -11,7 +11,7 @@ import itertools
 import threading
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from kubeparcel.build.workers.dask_worker import Context, Outcome, differences, 
 from kubeparcel.build.workers.units import AssembleUnit, CheckUnit, FetchUnit, Resource, Submit, Unit
 from kubeparcel.console import Log
 from kubeparcel.errors import DigestError, ExternalError
+from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.shared_store import SharedStore
 from kubeparcel.store import Store
 
@@ -141,8 +142,7 @@ class DaskWorkers:
     def _restriction(self, job: _Job) -> dict[str, Any]:
         """Return where Dask may do a unit, and where it should, unless others are idle.
 
-        A package is checked by another worker than made it, if there is one. The deb and the rpm of a program are made
-        by the same worker, which reads it once.
+        A package is checked by another worker than made it, if there is one.
         """
         others = job.allowed
         if isinstance(job.unit, CheckUnit):
@@ -151,9 +151,7 @@ class DaskWorkers:
         if self._unfit:
             return {"workers": sorted(others or job.allowed)}
         if isinstance(job.unit, AssembleUnit):
-            manifest = job.unit.manifest
-            number = zlib.crc32(f"{manifest.name} {manifest.version} {manifest.arch}".encode())
-            others = frozenset([sorted(others)[number % len(others)]])
+            others = frozenset([preferred_worker(job.unit.manifest, others)])
         return {"workers": sorted(others), "allow_other_workers": True} if others not in (job.allowed, set()) else {}
 
     def _share(self, unit: Unit) -> None:
@@ -284,6 +282,15 @@ class DaskWorkers:
             f"Start one{place}: dask worker {self._connection.address} --nthreads 1{option}",
         )
         return _settle(job, error=error)
+
+
+def preferred_worker(manifest: PackageManifest, workers: Collection[str]) -> str:
+    """Return the address of the worker that should make a package, of at least one.
+
+    It is the same for the deb and the rpm of a program, so that the program is read once.
+    """
+    number = zlib.crc32(f"{manifest.name} {manifest.version} {manifest.arch}".encode())
+    return sorted(workers)[number % len(workers)]
 
 
 def _task_error(unit: Unit, error: Exception) -> Exception:
