@@ -74,9 +74,7 @@ COUNT = 13
 
 @pytest.mark.parametrize("number", range(COUNT))
 @pytest.mark.parametrize("age", [0, 30 * DAY])
-def test_symbolic_link_in_the_cache_leads_no_write_outside(
-    filled: Store, tmp_path: Path, number: int, age: int
-) -> None:
+def test_symbolic_link_in_the_cache_leads_no_write_outside(filled, tmp_path, number, age):
     paths = entries(filled)
     assert len(paths) == COUNT
     planted = paths[number]
@@ -93,7 +91,7 @@ def test_symbolic_link_in_the_cache_leads_no_write_outside(
 
 
 @pytest.mark.parametrize("folder", ["partial", "held"])
-def test_hard_link_in_the_cache_leads_no_write_outside(filled: Store, tmp_path: Path, folder: str) -> None:
+def test_hard_link_in_the_cache_leads_no_write_outside(filled, tmp_path, folder):
     outside = tmp_path / "outside"
     outside.write_bytes(b"precious")
     (filled.root / folder / "name").unlink(missing_ok=True)
@@ -103,7 +101,7 @@ def test_hard_link_in_the_cache_leads_no_write_outside(filled: Store, tmp_path: 
     assert outside.read_bytes() == b"precious"
 
 
-def test_link_to_a_folder_is_named(store: Store, tmp_path: Path) -> None:
+def test_link_to_a_folder_is_named(store, tmp_path):
     store.root.mkdir()
     (tmp_path / "outside").mkdir()
     (store.root / "memory").symlink_to(tmp_path / "outside")
@@ -112,14 +110,14 @@ def test_link_to_a_folder_is_named(store: Store, tmp_path: Path) -> None:
     assert "Replace it with a folder" in caught.value.hint
 
 
-def test_cache_may_be_reached_through_a_link(tmp_path: Path) -> None:
+def test_cache_may_be_reached_through_a_link(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "cache").symlink_to(tmp_path / "disk")
     store = Store(tmp_path / "cache")
     assert store.get(store.add_bytes(DATA)).read_bytes() == DATA
 
 
-def test_link_put_in_place_of_a_partial_file_is_not_written_through(tmp_path: Path) -> None:
+def test_link_put_in_place_of_a_partial_file_is_not_written_through(tmp_path):
     mirror = tmp_path / "mirror/dl.example.com/file"
     mirror.parent.mkdir(parents=True)
     mirror.write_bytes(DATA)
@@ -132,7 +130,7 @@ def test_link_put_in_place_of_a_partial_file_is_not_written_through(tmp_path: Pa
     assert outside.read_bytes() == b"precious"
 
 
-def test_folder_exchanged_for_a_link_while_it_is_open_is_not_followed(tmp_path: Path) -> None:
+def test_folder_exchanged_for_a_link_while_it_is_open_is_not_followed(tmp_path):
     (tmp_path / "root/inner").mkdir(parents=True)
     (tmp_path / "outside").mkdir()
     (tmp_path / "file").write_bytes(DATA)

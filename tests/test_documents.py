@@ -47,7 +47,7 @@ def commands() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_lead_to_files_and_headings(document: Path) -> None:
+def test_links_lead_to_files_and_headings(document):
     for path, anchor in LINK.findall(document.read_text()):
         if "://" in path:
             continue
@@ -57,7 +57,7 @@ def test_links_lead_to_files_and_headings(document: Path) -> None:
             assert anchor in anchors(target), f"{document}: {path}#{anchor} does not exist"
 
 
-def test_documents_contain_commands() -> None:
+def test_documents_contain_commands():
     assert len(commands()) > 50
 
 
@@ -75,7 +75,7 @@ TASKS = all_tasks()
 
 
 @pytest.mark.parametrize(("document", "command"), commands())
-def test_command_is_parsed_by_its_task(document: str, command: str) -> None:
+def test_command_is_parsed_by_its_task(document, command):
     """Short options, values and arguments included; only the work is left out."""
     line = re.split(r" [|>&]|; |[)}]| \(| \[", command)[0]
     task, *words = shlex.split(line.rstrip(".,:"), comments=True)

@@ -1,7 +1,5 @@
 """Ctrl-C reaches a program wherever it waits."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -14,14 +12,14 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'packaging'}"}
 TRIALS = 100
 
 
-def test_interrupts_at_random_moments_end_a_program_and_what_it_started() -> None:
+def test_interrupts_at_random_moments_end_a_program_and_what_it_started():
     """Once in some hundred trials an interrupt was lost, or a program left running."""
     command = [sys.executable, "-m", "tests.support.interrupt_trials", str(TRIALS)]
     result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     assert json.loads(result.stdout) == {"interrupted": TRIALS}
 
 
-def test_signal_that_does_not_interrupt_the_system_call_is_handled_while_it_waits() -> None:
+def test_signal_that_does_not_interrupt_the_system_call_is_handled_while_it_waits():
     """Another thread receives it, as between the main thread's last instruction and its system call."""
     script = """
 import os, signal, threading
@@ -36,7 +34,7 @@ os.read(os.pipe()[0], 1)
     assert "KeyboardInterrupt" in result.stderr
 
 
-def test_handling_interrupts_again_opens_no_descriptors() -> None:
+def test_handling_interrupts_again_opens_no_descriptors():
     """A program that runs many tasks, such as a test session, ran out of those that select() takes."""
     script = """
 import os, signal

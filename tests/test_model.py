@@ -1,7 +1,5 @@
 """Versions and their order, names in both formats, and the contents of a lock."""
 
-from __future__ import annotations
-
 import pickle
 
 import pytest
@@ -127,4 +125,4 @@ def test_values_can_be_sent_to_another_process(lock):
 def test_values_do_not_change():
     artifact = Artifact("cni", "cni", Arch.AMD64, "https://cni.example", "sha256:0")
     with pytest.raises(AttributeError):
-        artifact.digest = "sha256:1"  # type: ignore[misc]
+        artifact.digest = "sha256:1"

@@ -1,7 +1,5 @@
 """The program's name in messages."""
 
-from __future__ import annotations
-
 import pytest
 
 from kubeparcel.console import create_log

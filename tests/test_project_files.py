@@ -26,16 +26,16 @@ def check_schema(schema: str, file: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_github_file_is_valid(name: str) -> None:
+def test_github_file_is_valid(name):
     check_schema(FILES[name], ROOT / name)
 
 
-def test_every_github_file_is_checked() -> None:
+def test_every_github_file_is_checked():
     files = {str(path.relative_to(ROOT)) for path in (ROOT / ".github").rglob("*.yml")}
     assert files | {"action.yml"} == set(FILES)
 
 
-def test_gitlab_component_has_inputs_and_valid_jobs(tmp_path: Path) -> None:
+def test_gitlab_component_has_inputs_and_valid_jobs(tmp_path):
     inputs, jobs = yaml.safe_load_all((ROOT / "templates/kubeparcel.yml").read_text())
     text = yaml.safe_dump(jobs)
     for name, value in inputs["spec"]["inputs"].items():

@@ -85,7 +85,7 @@ FORGERIES: tuple[Callable[[Path], None], ...] = (
 
 
 @pytest.mark.parametrize("forge", FORGERIES, ids=lambda forge: forge.__name__)
-def test_forged_record_is_ignored(store: Store, forge: Callable[[Path], None]) -> None:
+def test_forged_record_is_ignored(store, forge):
     store.put_record("go", "recipe", VALUE)
     assert Store(store.root).get_record("go", "recipe") == VALUE
     [record] = (store.root / "memory/go").iterdir()
@@ -94,7 +94,7 @@ def test_forged_record_is_ignored(store: Store, forge: Callable[[Path], None]) -
     assert record not in dict(store.records("go"))
 
 
-def test_key_is_private_and_outside_of_the_cache(store: Store) -> None:
+def test_key_is_private_and_outside_of_the_cache(store):
     store.put_record("go", "recipe", VALUE)
     key = paths.config_dir() / "cache.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
@@ -104,7 +104,7 @@ def test_key_is_private_and_outside_of_the_cache(store: Store) -> None:
 
 
 @pytest.mark.parametrize("damage", [lambda key: key.chmod(0o644), lambda key: key.write_bytes(b"short")])
-def test_key_that_others_may_know_is_replaced(store: Store, damage: Callable[[Path], None]) -> None:
+def test_key_that_others_may_know_is_replaced(store, damage):
     store.put_record("go", "recipe", VALUE)
     key = paths.config_dir() / "cache.key"
     before = key.read_bytes()
@@ -115,7 +115,7 @@ def test_key_that_others_may_know_is_replaced(store: Store, damage: Callable[[Pa
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
-def test_machines_with_a_common_secret_share_a_cache(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machines_with_a_common_secret_share_a_cache(store, monkeypatch):
     monkeypatch.setenv("KUBEPARCEL_CACHE_KEY", "a secret of the CI system")
     store.put_record("go", "recipe", VALUE)
     assert not paths.config_dir().exists()
@@ -125,9 +125,7 @@ def test_machines_with_a_common_secret_share_a_cache(store: Store, monkeypatch: 
     assert store.get_record("go", "recipe") is None
 
 
-def test_without_a_place_for_the_key_records_are_valid_for_one_process(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_place_for_the_key_records_are_valid_for_one_process(store, tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("KUBEPARCEL_CONFIG", str(tmp_path / "file/config"))
     store.put_record("go", "recipe", VALUE)
@@ -136,7 +134,7 @@ def test_without_a_place_for_the_key_records_are_valid_for_one_process(
     assert store.get_record("go", "recipe") is None
 
 
-def test_processes_that_start_together_agree_on_a_key(tmp_path: Path) -> None:
+def test_processes_that_start_together_agree_on_a_key(tmp_path):
     script = "from kubeparcel.record_key import authenticator as a; print(a('x').hexdigest())"
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
     processes = [

@@ -1,7 +1,5 @@
 """Text of others is shown as it reads; nothing in it is obeyed."""
 
-from __future__ import annotations
-
 import time
 
 import pytest
@@ -28,7 +26,7 @@ from kubeparcel.sources.http.urls import redact_url
         ("Zażółć ✓ 漢字 🙂", "Zażółć ✓ 漢字 🙂"),
     ],
 )
-def test_what_a_terminal_would_obey_is_taken_out_or_named(text: str, shown: str):
+def test_what_a_terminal_would_obey_is_taken_out_or_named(text, shown):
     assert printable(text) == shown
     assert printable(shown) == shown
 
@@ -61,7 +59,7 @@ def test_foreign_text_on_one_line_cannot_imitate_another():
         ("s3://key:secret@bucket/x", "s3://***@bucket/x"),
     ],
 )
-def test_credentials_of_urls_are_hidden(text: str, shown: str):
+def test_credentials_of_urls_are_hidden(text, shown):
     assert without_credentials(text, "***@") == shown
     assert redact(text) == shown
     assert redact_url(text) == shown.replace("***@", "")
@@ -83,5 +81,5 @@ def test_credentials_of_urls_are_hidden(text: str, shown: str):
         ("8", 8, False),
     ],
 )
-def test_is_number(text: str, base: int, expected: bool) -> None:
+def test_is_number(text, base, expected):
     assert is_number(text, base) is expected

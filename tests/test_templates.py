@@ -10,7 +10,7 @@ from kubeparcel.templates import render
 
 def error_message(name: str, base: object, **context: object) -> str:
     with pytest.raises(ConfigurationError) as caught:
-        render(name, context, base)  # type: ignore[arg-type]
+        render(name, context, base)
     assert caught.value.exit_code == 2
     return str(caught.value)
 

@@ -11,7 +11,6 @@ import pytest
 from kubeparcel import user_cache
 from kubeparcel.paths import cache_dir
 from kubeparcel.user_cache import open_store, other_writers
-from tests.support.recording_log import RecordingLog
 
 
 @pytest.fixture
@@ -21,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_new_cache_is_private_whatever_the_umask_is(log: RecordingLog) -> None:
+def test_new_cache_is_private_whatever_the_umask_is(log):
     before = os.umask(0)
     try:
         open_store(log).put_record("go", "key", 1)
@@ -32,7 +31,7 @@ def test_new_cache_is_private_whatever_the_umask_is(log: RecordingLog) -> None:
     assert log.warnings == []
 
 
-def test_cache_that_everybody_can_write_to_is_warned_of_once(folder: Path, log: RecordingLog) -> None:
+def test_cache_that_everybody_can_write_to_is_warned_of_once(folder, log):
     folder.chmod(0o777)
     for _ in range(2):
         open_store(log)
@@ -41,9 +40,7 @@ def test_cache_that_everybody_can_write_to_is_warned_of_once(folder: Path, log: 
     assert f"chmod 700 {folder}" in warning
 
 
-def test_cache_of_a_group_is_warned_of_unless_the_group_is_the_users_own(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cache_of_a_group_is_warned_of_unless_the_group_is_the_users_own(folder, monkeypatch):
     folder.chmod(0o770)
     monkeypatch.setattr(user_cache, "_is_private_group", lambda gid: True)
     assert other_writers(folder) == ""
@@ -51,7 +48,7 @@ def test_cache_of_a_group_is_warned_of_unless_the_group_is_the_users_own(
     assert other_writers(folder).startswith("Group ")
 
 
-def test_cache_of_another_user_is_warned_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_of_another_user_is_warned_of(folder, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     assert other_writers(folder).startswith("Its owner, ") is (folder.stat().st_uid != 0)
     if not os.getuid():
@@ -59,5 +56,5 @@ def test_cache_of_another_user_is_warned_of(folder: Path, monkeypatch: pytest.Mo
         assert other_writers(folder) == "Its owner, user 54321,"
 
 
-def test_missing_cache_has_no_writers(tmp_path: Path) -> None:
+def test_missing_cache_has_no_writers(tmp_path):
     assert other_writers(tmp_path / "none") == ""

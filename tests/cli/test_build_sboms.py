@@ -40,7 +40,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def test_build_writes_valid_sboms_of_each_package_and_the_release(sbom_folder: Path) -> None:
+def test_build_writes_valid_sboms_of_each_package_and_the_release(sbom_folder):
     packages = [path.name for path in (sbom_folder.parent / "deb").iterdir()]
     assert len(packages) == 6
     expected = {
@@ -56,7 +56,7 @@ def test_build_writes_valid_sboms_of_each_package_and_the_release(sbom_folder: P
     assert names == {"kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools", "acme-tools"}
 
 
-def test_own_package_has_its_own_licence_and_claims_nothing_about_its_files(sbom_folder: Path) -> None:
+def test_own_package_has_its_own_licence_and_claims_nothing_about_its_files(sbom_folder):
     document = json.loads((sbom_folder / "acme-tools_1.0.0-1_all.deb.cdx.json").read_bytes())
     package = document["metadata"]["component"]
     assert package["licenses"] == [{"license": {"name": "proprietary"}}]
@@ -66,7 +66,7 @@ def test_own_package_has_its_own_licence_and_claims_nothing_about_its_files(sbom
     assert {"aggregate": "unknown", "dependencies": [tool["bom-ref"]]} in document["compositions"]
 
 
-def test_files_of_kubeparcel_have_a_licence_and_binaries_name_their_download(sbom_folder: Path) -> None:
+def test_files_of_kubeparcel_have_a_licence_and_binaries_name_their_download(sbom_folder):
     document = json.loads((sbom_folder / "kubelet_1.36.3-1_amd64.deb.cdx.json").read_bytes())
     licenses = {part["name"]: part.get("licenses") for part in document["components"]}
     assert licenses["/lib/systemd/system/kubelet.service"] == [{"expression": "Apache-2.0"}]
@@ -75,7 +75,7 @@ def test_files_of_kubeparcel_have_a_licence_and_binaries_name_their_download(sbo
     assert "https://kubernetes.example/v1.36.3/amd64/kubelet" in [row["url"] for row in references]
 
 
-def test_sha256sum_confirms_packages_and_sboms(sbom_folder: Path) -> None:
+def test_sha256sum_confirms_packages_and_sboms(sbom_folder):
     out = subprocess.run(
         ["sha256sum", "--check", "--strict", "SHA256SUMS"],
         cwd=sbom_folder.parent,
@@ -86,7 +86,7 @@ def test_sha256sum_confirms_packages_and_sboms(sbom_folder: Path) -> None:
     assert out.count(": OK") == 6 + 14
 
 
-def test_second_build_changes_nothing(sbom_folder: Path, kubeparcel: Program) -> None:
+def test_second_build_changes_nothing(sbom_folder, kubeparcel):
     before = {path: path.stat().st_mtime_ns for path in sbom_folder.iterdir()}
     code, out, _ = kubeparcel(*FAST)
     assert code == 0
@@ -94,7 +94,7 @@ def test_second_build_changes_nothing(sbom_folder: Path, kubeparcel: Program) ->
     assert {path: path.stat().st_mtime_ns for path in sbom_folder.iterdir()} == before
 
 
-def test_missing_and_changed_sboms_are_written_again(sbom_folder: Path, kubeparcel: Program) -> None:
+def test_missing_and_changed_sboms_are_written_again(sbom_folder, kubeparcel):
     before = contents(sbom_folder)
     for path in sorted(sbom_folder.iterdir())[:3]:
         path.unlink()
@@ -105,9 +105,7 @@ def test_missing_and_changed_sboms_are_written_again(sbom_folder: Path, kubeparc
     assert contents(sbom_folder) == before
 
 
-def test_sboms_are_the_same_wherever_and_whenever_they_are_written(
-    sbom_folder: Path, kubeparcel: Program, tmp_path: Path, monkeypatch
-) -> None:
+def test_sboms_are_the_same_wherever_and_whenever_they_are_written(sbom_folder, kubeparcel, tmp_path, monkeypatch):
     before = contents(sbom_folder)
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "another-cache"))
     monkeypatch.setenv("TZ", "Asia/Tokyo")
@@ -116,7 +114,7 @@ def test_sboms_are_the_same_wherever_and_whenever_they_are_written(
     assert contents(sbom_folder.parents[1] / "elsewhere/sbom") == before
 
 
-def test_build_without_sboms_removes_those_of_its_packages(sbom_folder: Path, kubeparcel: Program) -> None:
+def test_build_without_sboms_removes_those_of_its_packages(sbom_folder, kubeparcel):
     code, out, _ = kubeparcel(*FAST, "--no-sbom", "--json")
     assert code == 0
     assert json.loads(out)["sboms"] == json.loads(out)["changed"] == []
@@ -125,7 +123,7 @@ def test_build_without_sboms_removes_those_of_its_packages(sbom_folder: Path, ku
     assert "sbom/" not in sums
 
 
-def test_setting_and_variable_turn_sboms_off(kubeparcel: Program, workdir: Path, monkeypatch) -> None:
+def test_setting_and_variable_turn_sboms_off(kubeparcel, workdir, monkeypatch):
     (workdir / "kubeparcel.yaml").write_text("sbom: false\n")
     assert "sbom: false" in kubeparcel("config")[1]
     monkeypatch.setenv("KUBEPARCEL_SBOM", "true")
@@ -139,12 +137,12 @@ def test_setting_and_variable_turn_sboms_off(kubeparcel: Program, workdir: Path,
     assert "KUBEPARCEL_SBOM" in err
 
 
-def test_clean_removes_sboms(sbom_folder: Path, kubeparcel: Program) -> None:
+def test_clean_removes_sboms(sbom_folder, kubeparcel):
     kubeparcel("clean")
     assert not sbom_folder.parent.exists()
 
 
-def test_verify_refuses_the_sbom_of_another_package(sbom_folder: Path, kubeparcel: Program) -> None:
+def test_verify_refuses_the_sbom_of_another_package(sbom_folder, kubeparcel):
     other = (sbom_folder / "kubectl_1.36.3-1_amd64.deb.cdx.json").read_bytes()
     (sbom_folder / "kubelet_1.36.3-1_amd64.deb.cdx.json").write_bytes(other)
     code, out, _ = kubeparcel("verify")

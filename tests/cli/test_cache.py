@@ -108,14 +108,14 @@ def test_archives_and_leftovers_are_listed_by_kind(store):
         (["--older-than", "0", "--keep", "9"], 15),
     ],
 )
-def test_prune_removes_what_is_old_except_the_last_builds(kubeparcel: Program, built, options, left):
+def test_prune_removes_what_is_old_except_the_last_builds(kubeparcel, built, options, left):
     code, out, err = kubeparcel("cache", "--prune", "--yes", *options)
     assert (code, err) == (0, "")
     assert packages(built) == left
     assert out.startswith("Nothing to remove" if left == 15 else "Removed ")
 
 
-def test_pruned_cache_builds_again_without_the_source_if_builds_were_kept(kubeparcel: Program, built, fake_sources):
+def test_pruned_cache_builds_again_without_the_source_if_builds_were_kept(kubeparcel, built, fake_sources):
     kubeparcel("cache", "--prune", "--yes", "--older-than", "0", "--keep", "1")
     before = {entry.path for entry in read_cache(built).entries}
     fake_sources(FakeSource(down=Unreachable("nothing may be fetched")))
@@ -126,7 +126,7 @@ def test_pruned_cache_builds_again_without_the_source_if_builds_were_kept(kubepa
     assert before <= {entry.path for entry in read_cache(built).entries}
 
 
-def test_use_keeps_a_file_and_its_record_from_being_pruned(kubeparcel: Program, built, fake_sources):
+def test_use_keeps_a_file_and_its_record_from_being_pruned(kubeparcel, built, fake_sources):
     kubeparcel("build", "--format", "deb", "--compression", "fast", "--revision", "1")
     kubeparcel("cache", "--prune", "--older-than", "10", "--yes")
     assert packages(built) == 10
@@ -134,14 +134,14 @@ def test_use_keeps_a_file_and_its_record_from_being_pruned(kubeparcel: Program, 
     assert packages(built) == 10
 
 
-def test_files_of_the_last_hour_are_never_pruned(kubeparcel: Program, workdir, fake_sources, store):
+def test_files_of_the_last_hour_are_never_pruned(kubeparcel, workdir, fake_sources, store):
     fake_sources()
     kubeparcel("build", "--format", "deb")
     assert kubeparcel("cache", "--prune", "--older-than", "0")[1].startswith("Nothing to remove from ")
     assert packages(store) == 5
 
 
-def test_images_beyond_the_kept_ones_are_pruned(kubeparcel: Program, workdir, images):
+def test_images_beyond_the_kept_ones_are_pruned(kubeparcel, workdir, images):
     now = time.time()
     for number in range(4):
         images.append(CachedImage("podman", f"{IMAGE}:{number}", now - number * 20 * DAY, 1000))
@@ -152,14 +152,14 @@ def test_images_beyond_the_kept_ones_are_pruned(kubeparcel: Program, workdir, im
     assert [image.name[-6:] for image in images] == ["node:0", "node:1"]
 
 
-def test_records_of_images_are_kept_with_their_images(kubeparcel: Program, workdir, store):
+def test_records_of_images_are_kept_with_their_images(kubeparcel, workdir, store):
     store.put_record(image_cache.RECORDS, f"podman {IMAGE}:1", 1.0)
     age(100, store)
     kubeparcel("cache", "--prune", "--yes")
     assert store.get_record(image_cache.RECORDS, f"podman {IMAGE}:1") == 1.0
 
 
-def test_removing_more_than_half_needs_confirmation(kubeparcel: Program, built):
+def test_removing_more_than_half_needs_confirmation(kubeparcel, built):
     code, _, err = kubeparcel("cache", "--prune", "--older-than", "1")
     assert code == 2
     assert "Remove more than half of the cache" in err
@@ -168,12 +168,12 @@ def test_removing_more_than_half_needs_confirmation(kubeparcel: Program, built):
 
 
 @pytest.mark.parametrize("option", ["--older-than", "--keep"])
-def test_negative_numbers_are_wrong_usage(kubeparcel: Program, built, option):
+def test_negative_numbers_are_wrong_usage(kubeparcel, built, option):
     assert kubeparcel("cache", "--prune", option, "-1")[0] == 2
     assert packages(built) == 15
 
 
-def test_listing_fits_80_columns_and_says_what_pruning_would_remove(kubeparcel: Program, built, images):
+def test_listing_fits_80_columns_and_says_what_pruning_would_remove(kubeparcel, built, images):
     images.append(CachedImage("podman", f"{IMAGE}:1", time.time(), 600_000_000))
     code, out, _ = kubeparcel("cache")
     assert code == 0
@@ -201,7 +201,7 @@ def test_releases_that_were_built_together_are_kept_together(built, workdir, loc
     assert not {entry.path.name for entry in unused.entries} & {name for build in together for name in build.files}
 
 
-def test_json_has_contents_builds_images_and_what_was_removed(kubeparcel: Program, built, images):
+def test_json_has_contents_builds_images_and_what_was_removed(kubeparcel, built, images):
     images.append(CachedImage("podman", f"{IMAGE}:1", time.time(), 1000))
     document = json.loads(kubeparcel("cache", "--json")[1])
     assert document["folder"] == str(cache_dir())
@@ -217,7 +217,7 @@ def test_json_has_contents_builds_images_and_what_was_removed(kubeparcel: Progra
     assert pruned["removed"] == {"entries": document["unused"]["entries"], "images": 0}
 
 
-def test_damaged_record_of_a_build_is_ignored(kubeparcel: Program, workdir, store):
+def test_damaged_record_of_a_build_is_ignored(kubeparcel, workdir, store):
     for key, value in (("a", []), ("b", {"files": 1}), ("c", "text")):
         store.put_record(caches.BUILDS, key, value)
     code, out, _ = kubeparcel("cache")
@@ -225,14 +225,14 @@ def test_damaged_record_of_a_build_is_ignored(kubeparcel: Program, workdir, stor
     assert "Build of" not in out
 
 
-def test_empty_cache_is_not_created(kubeparcel: Program, workdir):
+def test_empty_cache_is_not_created(kubeparcel, workdir):
     code, out, _ = kubeparcel("cache")
     assert (code, out) == (0, f"{cache_dir()} is empty.\n")
     assert kubeparcel("cache", "--prune")[0] == 0
     assert not cache_dir().exists()
 
 
-def test_clean_removes_the_whole_cache_but_not_the_files_of_others(kubeparcel: Program, built, images):
+def test_clean_removes_the_whole_cache_but_not_the_files_of_others(kubeparcel, built, images):
     images.append(CachedImage("podman", f"{IMAGE}:1", time.time(), 1000))
     (built.root / "mine.txt").write_text("not of the cache")
     code, out, _ = kubeparcel("clean", "--store", "--yes")

@@ -11,7 +11,6 @@ import yaml
 
 from kubeparcel.config.releases import load_releases
 from kubeparcel.config.settings import Settings, load_settings
-from tests.cli.conftest import Program
 from tests.support.checkout import ROOT
 from tests.support.git_trees import TREES, GitTree
 from tests.test_project_files import check_schema
@@ -56,7 +55,7 @@ def named_files(document: Path) -> Mapping[str, str]:
 
 
 @pytest.mark.parametrize(("place", "text"), examples("kubeparcel"))
-def test_configuration_builds_packages_that_pass_all_checks(kubeparcel: Program, fake_sources, workdir, place, text):
+def test_configuration_builds_packages_that_pass_all_checks(kubeparcel, fake_sources, workdir, place, text):
     fake_sources()
     (workdir / "kubeparcel.yaml").write_text(text)
     for name, content in named_files(ROOT / place.partition(":")[0]).items():
@@ -86,28 +85,28 @@ def test_settings_of_many_releases_and_machines_are_valid(workdir, place, text):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_file_of_an_example_is_used(document: Path) -> None:
+def test_every_file_of_an_example_is_used(document):
     content = document.read_text()
     for name in named_files(document):
         assert re.search(rf"(source|template|file): {re.escape(name)}\b", content), f"{document}: {name} is unused"
 
 
 @pytest.mark.parametrize(("place", "text"), examples("github-workflows", "gitlab-ci"))
-def test_ci_file_is_valid(tmp_path: Path, place: str, text: str) -> None:
+def test_ci_file_is_valid(tmp_path, place, text):
     file = tmp_path / "ci.yml"
     file.write_text(text)
     check_schema(kind(text), file)
 
 
 @pytest.mark.parametrize(("place", "text"), examples("github-steps"))
-def test_steps_of_a_workflow_are_valid(tmp_path: Path, place: str, text: str) -> None:
+def test_steps_of_a_workflow_are_valid(tmp_path, place, text):
     job = {"runs-on": "ubuntu-24.04", "steps": yaml.safe_load(text)}
     file = tmp_path / "ci.yml"
     file.write_text(yaml.safe_dump({"on": "push", "jobs": {"packages": job}}))
     check_schema("github-workflows", file)
 
 
-def test_documents_have_examples_of_every_kind() -> None:
+def test_documents_have_examples_of_every_kind():
     assert len(examples("kubeparcel")) >= 3
     assert len(examples("github-workflows")) >= 2
     assert len(examples("gitlab-ci")) >= 2

@@ -119,7 +119,7 @@ def assert_printable(text: str, what: object) -> None:
     assert not FORBIDDEN.search(text), f"{what}: {FORBIDDEN.search(text)} in {text!r}"
 
 
-def test_repositories_cannot_execute_anything_in_a_terminal(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_repositories_cannot_execute_anything_in_a_terminal(workdir, capsys):
     junit = workdir / "doctor.xml"
     count = 0
     for repository in repositories(workdir):
@@ -161,9 +161,7 @@ def packages(workdir: Path) -> Path:
     return folder
 
 
-def test_packages_cannot_execute_anything_in_a_terminal(
-    workdir: Path, packages: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_packages_cannot_execute_anything_in_a_terminal(workdir, packages, capsys):
     for package in sorted(packages.iterdir()):
         run("show", package)
         run("verify", package, "--html", workdir / "v.html", "--junit", workdir / "v.xml")

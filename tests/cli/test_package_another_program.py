@@ -93,7 +93,7 @@ def run_from(deb: Path, program: str, folder: Path) -> str:
     return subprocess.run([folder / program], check=True, capture_output=True, text=True).stdout
 
 
-def test_go_program_is_compiled_next_to_downloaded_ones(kubeparcel, workdir, tmp_path, proxy) -> None:
+def test_go_program_is_compiled_next_to_downloaded_ones(kubeparcel, workdir, tmp_path, proxy):
     code, text = build(kubeparcel, workdir, GO_EXAMPLE, "--source", "upstream")
     assert code == 0, text
     assert "hello 1.2.0" in text
@@ -108,7 +108,7 @@ def test_go_program_is_compiled_next_to_downloaded_ones(kubeparcel, workdir, tmp
     assert kubeparcel("build", "--locked", "--kubernetes", "1.36.3", "--source", "upstream", "--dry-run")[0] == 0
 
 
-def test_files_of_an_upstream_project_are_downloaded_and_verified(kubeparcel, workdir, site) -> None:
+def test_files_of_an_upstream_project_are_downloaded_and_verified(kubeparcel, workdir, site):
     code, text = build(kubeparcel, workdir, FILE_EXAMPLE, "--mirror", site.url)
     assert code != 0
     assert "node-check amd64: the download's sha256 is" in text
@@ -134,7 +134,7 @@ def test_files_of_an_upstream_project_are_downloaded_and_verified(kubeparcel, wo
         (("/usr/bin/hello", "/usr/bin/crictl"), "the packages hello and cri-tools both contain /usr/bin/crictl (deb)"),
     ],
 )
-def test_component_that_cannot_be_packaged_is_an_error(kubeparcel, workdir, proxy, change, message) -> None:
+def test_component_that_cannot_be_packaged_is_an_error(kubeparcel, workdir, proxy, change, message):
     code, text = build(kubeparcel, workdir, GO_EXAMPLE.replace(*change), "--source", "upstream")
     assert code != 0
     assert message in text

@@ -1,7 +1,5 @@
 """The generated reference pages and man page: current, complete, valid."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

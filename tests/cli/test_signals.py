@@ -1,7 +1,5 @@
 """Signals: what an interrupted program prints, and which processes it ends."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

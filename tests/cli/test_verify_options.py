@@ -1,23 +1,19 @@
 """The options of `verify` on the command line."""
 
-from __future__ import annotations
 
-from tests.cli.conftest import Program
-
-
-def test_list_needs_no_packages(kubeparcel: Program) -> None:
+def test_list_needs_no_packages(kubeparcel):
     code, out, _ = kubeparcel("verify", "--list", "--level", "install")
     assert code == 0
     assert [line.partition(":")[0] for line in out.splitlines() if line[:1].strip()] == ["layout", "install"]
 
 
-def test_unknown_name_is_wrong_usage(kubeparcel: Program) -> None:
+def test_unknown_name_is_wrong_usage(kubeparcel):
     code, _, err = kubeparcel("verify", "--only", "mode")
     assert code == 2
     assert "unknown name 'mode'. Did you mean modes" in err
 
 
-def test_engine_options_are_options(kubeparcel: Program) -> None:
+def test_engine_options_are_options(kubeparcel):
     code, _, err = kubeparcel("verify", "--list", "--engine-options", "--memory 2g")
     assert code == 2
     assert "'2g' does not start with '--'" in err

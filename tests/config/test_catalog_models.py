@@ -12,7 +12,7 @@ from kubeparcel.model import Format, Version
 def error_of(row: type, **fields: object) -> str:
     """Return the error message of an invalid row."""
     with pytest.raises(ValidationError) as caught:
-        row.model_validate(fields)  # type: ignore[attr-defined]
+        row.model_validate(fields)
     return " ".join(str(error["msg"]) for error in caught.value.errors())
 
 
@@ -189,4 +189,4 @@ def test_unknown_key_is_an_error():
 
 def test_rows_are_frozen():
     with pytest.raises(ValidationError, match="frozen"):
-        FileSpec(path="/x", text="x").path = "/y"  # type: ignore[misc]
+        FileSpec(path="/x", text="x").path = "/y"

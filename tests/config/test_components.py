@@ -1,9 +1,5 @@
 """`components:` in kubeparcel.yaml: versions of the catalog's components, and the user's own."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 
 from kubeparcel.config.settings import load_settings
@@ -27,21 +23,21 @@ packages:
 """
 
 
-def test_version_of_a_component_is_requested_if_a_package_contains_it(write) -> None:
+def test_version_of_a_component_is_requested_if_a_package_contains_it(write):
     write("components: {etcd: {version: '3.6'}, helm: {version: v4.3.0}, cni: {version: 1.8.0}}\npackages: [etcd]")
     request = load_settings({}).request()
     assert request.versions == {"cri-tools": "", "cni": "1.8.0", "etcd": "3.6"}
     assert request.components == {}
 
 
-def test_option_adds_to_the_file_and_overrides_its_versions(write, monkeypatch) -> None:
+def test_option_adds_to_the_file_and_overrides_its_versions(write, monkeypatch):
     write("components: {etcd: {version: '3.6'}, cni: {version: 1.8.0}}\npackages: [etcd]")
     monkeypatch.setenv("KUBEPARCEL_COMPONENTS", "cri-tools=1.35.0")
     request = load_settings({"components": "etcd=3.6.8", "cni": "1.9.0"}).request()
     assert request.versions == {"cri-tools": "1.35.0", "cni": "1.9.0", "etcd": "3.6.8"}
 
 
-def test_own_component_is_requested_with_its_definition(write) -> None:
+def test_own_component_is_requested_with_its_definition(write):
     write(OWN)
     settings = load_settings({})
     request = settings.request()
@@ -52,7 +48,7 @@ def test_own_component_is_requested_with_its_definition(write) -> None:
     assert settings.as_document()["components"]["hello"] == {"version": "1.2.0", **row}
 
 
-def test_fields_of_a_catalog_component_are_replaced_on_request(write) -> None:
+def test_fields_of_a_catalog_component_are_replaced_on_request(write):
     write("components: {etcd: {override: true, go: {module: example.com/etcd, mains: [server]}}}\npackages: [etcd]")
     settings = load_settings({})
     etcd = settings.catalog().components["etcd"]
@@ -62,7 +58,7 @@ def test_fields_of_a_catalog_component_are_replaced_on_request(write) -> None:
 
 
 @pytest.mark.parametrize("text", ["etcd", "etcd=", "=3.6", "etcd=3.6,helm"])
-def test_option_without_name_and_version_is_an_error(workdir: Path, text: str) -> None:
+def test_option_without_name_and_version_is_an_error(workdir, text):
     assert "--components: invalid value" in error_of({"components": text}, UsageError)
 
 
@@ -129,22 +125,22 @@ UPSTREAM = "upstream: [{archive: 'https://example.com/x-{version}.tar.gz'}]"
         ("mine: {modul: x}", "components.mine.modul is not a setting"),
     ],
 )
-def test_invalid_component_is_an_error_with_its_line(write, row: str, message: str) -> None:
+def test_invalid_component_is_an_error_with_its_line(write, row, message):
     write(f"# settings\ncomponents:\n  {row}\n")
     assert message in (text := error_of({}))
     assert text.startswith("kubeparcel.yaml:3: ")
 
 
-def test_version_that_is_set_twice_is_an_error(write) -> None:
+def test_version_that_is_set_twice_is_an_error(write):
     write("cni: 1.9.1\ncomponents:\n  cni: {version: 1.8.0}\n")
     assert error_of({}).startswith("kubeparcel.yaml:3: the version of cni is also set by `cni:`.")
 
 
-def test_patches_of_a_component_that_is_only_downloaded_are_an_error(write) -> None:
+def test_patches_of_a_component_that_is_only_downloaded_are_an_error(write):
     write(OWN + "patches: {hello: [x.patch]}\nversion-suffix: +acme.1\n")
     assert "patches.hello: hello is downloaded, not compiled." in error_of({})
 
 
-def test_binary_that_a_component_does_not_have_is_an_error(write) -> None:
+def test_binary_that_a_component_does_not_have_is_an_error(write):
     write(OWN.replace("binary: hello", "binary: goodbye"))
     assert "hello has no binary goodbye." in error_of({})

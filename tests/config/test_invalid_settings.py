@@ -1,7 +1,5 @@
 """Invalid settings are reported together, with their place and valid values."""
 
-from __future__ import annotations
-
 import pytest
 
 from kubeparcel.config.settings import load_settings

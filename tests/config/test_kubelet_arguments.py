@@ -1,7 +1,5 @@
 """The kubelet's extra arguments reach it as they were asked for, or are refused."""
 
-from __future__ import annotations
-
 import pytest
 
 from kubeparcel.config.kubelet_arguments import environment_value, split_arguments

@@ -1,7 +1,5 @@
 """The settings `patches` and `version-suffix`: what is accepted, and what is refused with its place and reason."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -124,7 +123,7 @@ def test_stamped_version_names_a_patched_release_without_rows(workdir):
         ("releases:\n  - kubernetes: '1.36'\n", {"kubernetes": "1.36,"}, 2, "--kubernetes: a version is empty"),
     ],
 )
-def test_invalid_releases_are_named_with_their_place(workdir, text: str, options: dict[str, Any], code, message):
+def test_invalid_releases_are_named_with_their_place(workdir, text, options, code, message):
     if text:
         (workdir / "kubeparcel.yaml").write_text(text)
     with pytest.raises(KubeparcelError) as error:

@@ -24,7 +24,7 @@ def changes(diff: Diff, old: Path, new: Path, before: Entry, after: Entry) -> li
     return brief(diff(old, new)[1])
 
 
-def test_modules_added_removed_and_changed(diff: Diff, old: Path, new: Path) -> None:
+def test_modules_added_removed_and_changed(diff, old, new):
     before = program({"a.example/x": "v1.0.0 h1:1=", "b.example/y": "v2.0.0 h1:2=", "c.example": "v1.0.0 h1:3="})
     after = program({"a.example/x": "v1.1.0 h1:4=", "c.example": "v1.0.0 h1:3=", "d.example": "v0.1.0 h1:5="})
     assert changes(diff, old, new, before, after) == [
@@ -34,12 +34,12 @@ def test_modules_added_removed_and_changed(diff: Diff, old: Path, new: Path) -> 
     ]
 
 
-def test_other_code_under_the_same_version_is_named_by_its_sums(diff: Diff, old: Path, new: Path) -> None:
+def test_other_code_under_the_same_version_is_named_by_its_sums(diff, old, new):
     result = changes(diff, old, new, program({"a.example": "v1.0.0 h1:1="}), program({"a.example": "v1.0.0 h1:2="}))
     assert result == [("modules", "a.example", "module", "v1.0.0 h1:1=", "v1.0.0 h1:2=")]
 
 
-def test_compiler_and_settings(diff: Diff, old: Path, new: Path) -> None:
+def test_compiler_and_settings(diff, old, new):
     before = program({}, "build\tCGO_ENABLED=0\nbuild\tvcs.time=1\n")
     after = program({}, "build\tCGO_ENABLED=1\nbuild\t-tags=x\nbuild\tvcs.time=2\n", "go1.26.8")
     assert changes(diff, old, new, before, after) == [
@@ -49,18 +49,18 @@ def test_compiler_and_settings(diff: Diff, old: Path, new: Path) -> None:
     ]
 
 
-def test_linkage(diff: Diff, old: Path, new: Path) -> None:
+def test_linkage(diff, old, new):
     result = changes(diff, old, new, Entry(elf("a")), Entry(elf("a", needs=("libc.so.6",))))
     assert ("binaries", "/usr/bin/kubelet", "libraries", "none (static)", "libc.so.6") in result
 
 
-def test_other_bytes_with_the_same_record_are_a_difference(diff: Diff, old: Path, new: Path) -> None:
+def test_other_bytes_with_the_same_record_are_a_difference(diff, old, new):
     ((topic, _, attribute, before, after),) = changes(diff, old, new, Entry(elf("a")), Entry(elf("b")))
     assert (topic, attribute) == ("binaries", "bytes (same build information, same size)")
     assert before != after
 
 
-def test_change_of_several_packages_is_listed_once(diff: Diff, old: Path, new: Path) -> None:
+def test_change_of_several_packages_is_listed_once(diff, old, new):
     for name in ("kubeadm", "kubelet"):
         write_deb(old, {f"/usr/bin/{name}": program({"a.example": "v1.0.0 h1:1="})}, name=name)
         write_deb(new, {f"/usr/bin/{name}": program({"a.example": "v1.1.0 h1:2="})}, name=name)

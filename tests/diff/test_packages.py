@@ -1,22 +1,19 @@
 """What diff finds in two packages: scripts, files, attributes, relations, metadata."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from tests.diff.conftest import Diff, Entry, brief, write_deb, write_rpm
+from tests.diff.conftest import Entry, brief, write_deb, write_rpm
 from tests.support.archive_builders import File
 
 RunDiff = Callable[..., tuple[int, str, str]]
 
 
-def test_equal_packages_give_no_differences_and_exit_code_0(run_diff: RunDiff, old: Path, new: Path) -> None:
+def test_equal_packages_give_no_differences_and_exit_code_0(run_diff, old, new):
     for folder in (old, new):
         write_deb(folder, {"/etc/x": Entry()})
     code, out, err = run_diff(old, new)
@@ -24,7 +21,7 @@ def test_equal_packages_give_no_differences_and_exit_code_0(run_diff: RunDiff, o
     assert "No differences · 1 of 1 package with the same bytes" in out
 
 
-def test_changed_script_is_shown_with_its_lines(diff: Diff, run_diff: RunDiff, old: Path, new: Path) -> None:
+def test_changed_script_is_shown_with_its_lines(diff, run_diff, old, new):
     write_deb(old, postinst="#!/bin/sh\nset -e\n", prerm="#!/bin/sh\n")
     write_deb(new, postinst="#!/bin/sh\nset -e\nsystemctl stop kubelet\n", postrm="#!/bin/sh\n")
     code, document = diff(old, new)
@@ -36,13 +33,13 @@ def test_changed_script_is_shown_with_its_lines(diff: Diff, run_diff: RunDiff, o
     assert "      +systemctl stop kubelet\n" in run_diff(old, new)[1]
 
 
-def test_scripts_and_interpreters_of_rpms(diff: Diff, old: Path, new: Path) -> None:
+def test_scripts_and_interpreters_of_rpms(diff, old, new):
     write_rpm(old, tag_1024="true", tag_1086="/bin/sh")
     write_rpm(new, tag_1024="true", tag_1086="<lua>")
     assert brief(diff(old, new)[1]) == [("scripts", "post", "interpreter", "/bin/sh", "<lua>")]
 
 
-def test_files_removed_added_and_moved(diff: Diff, old: Path, new: Path) -> None:
+def test_files_removed_added_and_moved(diff, old, new):
     write_deb(old, {"/usr/bin/a": Entry(mode=0o755), "/usr/share/x/one": Entry("1\n"), "/etc/gone": Entry("2\n")})
     write_deb(new, {"/usr/bin/a": Entry(mode=0o755), "/usr/share/y/one": Entry("1\n"), "/etc/came": Entry("3\n")})
     assert brief(diff(old, new)[1]) == [
@@ -60,15 +57,13 @@ def test_files_removed_added_and_moved(diff: Diff, old: Path, new: Path) -> None
         (Entry(link="a"), Entry(link="b"), "target", ("a", "b")),
     ],
 )
-def test_attributes_of_a_file(
-    diff: Diff, old: Path, new: Path, before: Entry, after: Entry, attribute: str, values: tuple[str, str]
-) -> None:
+def test_attributes_of_a_file(diff, old, new, before, after, attribute, values):
     write_deb(old, {"/usr/bin/a": before})
     write_deb(new, {"/usr/bin/a": after})
     assert brief(diff(old, new)[1]) == [("attributes", "/usr/bin/a", attribute, *values)]
 
 
-def test_file_that_became_a_link_is_one_difference_of_type_and_target(diff: Diff, old: Path, new: Path) -> None:
+def test_file_that_became_a_link_is_one_difference_of_type_and_target(diff, old, new):
     write_deb(old, {"/usr/bin/a": Entry()})
     write_deb(new, {"/usr/bin/a": Entry(link="/bin/sh")})
     assert [change[2:] for change in brief(diff(old, new)[1])] == [
@@ -77,19 +72,19 @@ def test_file_that_became_a_link_is_one_difference_of_type_and_target(diff: Diff
     ]
 
 
-def test_conffile_that_is_none_any_more(diff: Diff, old: Path, new: Path) -> None:
+def test_conffile_that_is_none_any_more(diff, old, new):
     write_deb(old, {"/etc/x": Entry()}, conffiles="/etc/x\n")
     write_deb(new, {"/etc/x": Entry()})
     assert brief(diff(old, new)[1]) == [("conffiles", "/etc/x", "flags", "config", "none")]
 
 
-def test_configuration_of_an_rpm_that_is_replaced_on_upgrades(diff: Diff, old: Path, new: Path) -> None:
+def test_configuration_of_an_rpm_that_is_replaced_on_upgrades(diff, old, new):
     write_rpm(old, File("/etc/x", flags=1 | 16))
     write_rpm(new, File("/etc/x", flags=1))
     assert brief(diff(old, new)[1]) == [("conffiles", "/etc/x", "flags", "config, noreplace", "config")]
 
 
-def test_relations_are_compared_as_sets_with_versions(diff: Diff, old: Path, new: Path) -> None:
+def test_relations_are_compared_as_sets_with_versions(diff, old, new):
     write_deb(old, fields="Depends: b (>= 1.2), a, gone\nConflicts: x\n")
     write_deb(new, fields="Depends: a, b(>=1.3), c | d\nConflicts: x\n")
     assert brief(diff(old, new)[1]) == [
@@ -99,7 +94,7 @@ def test_relations_are_compared_as_sets_with_versions(diff: Diff, old: Path, new
     ]
 
 
-def test_contents_of_text_and_other_files(diff: Diff, old: Path, new: Path) -> None:
+def test_contents_of_text_and_other_files(diff, old, new):
     write_deb(old, {"/etc/x": Entry("a\nb\n"), "/usr/share/y": Entry(b"\0" * 70_000)})
     write_deb(new, {"/etc/x": Entry("a\nc\n"), "/usr/share/y": Entry(b"\1" * 70_000)})
     text, other = diff(old, new)[1]["changes"]
@@ -108,7 +103,7 @@ def test_contents_of_text_and_other_files(diff: Diff, old: Path, new: Path) -> N
     assert other["old"] != other["new"]
 
 
-def test_metadata(diff: Diff, old: Path, new: Path) -> None:
+def test_metadata(diff, old, new):
     write_deb(old, fields="Homepage: https://a.example\n")
     write_deb(new, version="1.1-1", fields="Homepage: https://b.example\nSection: admin\n")
     assert brief(diff(old, new)[1]) == [
@@ -118,7 +113,7 @@ def test_metadata(diff: Diff, old: Path, new: Path) -> None:
     ]
 
 
-def test_noise_is_folded_and_listed_with_all(run_diff: RunDiff, old: Path, new: Path) -> None:
+def test_noise_is_folded_and_listed_with_all(run_diff, old, new):
     """Times, documentation, and directories that files need are no differences."""
     documentation = {"/usr/share/doc/small/README": Entry("a\n"), "/etc/x": Entry()}
     write_deb(old, documentation)
@@ -139,15 +134,13 @@ def test_noise_is_folded_and_listed_with_all(run_diff: RunDiff, old: Path, new: 
     assert "/usr/share/doc/small/README: changed (small)" in out
 
 
-def test_empty_directory_matters(diff: Diff, old: Path, new: Path) -> None:
+def test_empty_directory_matters(diff, old, new):
     write_deb(old, {"/var/lib/kubelet/": Entry(folder=True, mode=0o700)})
     write_deb(new)
     assert brief(diff(old, new)[1]) == [("files", "/var/lib/kubelet/", "removed", "dir", "")]
 
 
-def test_deb_against_rpm_maps_folders_and_leaves_scripts_out(
-    diff: Diff, run_diff: RunDiff, old: Path, new: Path
-) -> None:
+def test_deb_against_rpm_maps_folders_and_leaves_scripts_out(diff, run_diff, old, new):
     write_deb(
         old,
         {
@@ -169,7 +162,7 @@ def test_deb_against_rpm_maps_folders_and_leaves_scripts_out(
     assert "Debs are compared with rpms" in run_diff(old, new)[1]
 
 
-def test_deb_has_its_own_format_before_an_rpm(diff: Diff, old: Path, new: Path) -> None:
+def test_deb_has_its_own_format_before_an_rpm(diff, old, new):
     write_deb(old)
     write_deb(new)
     write_rpm(new)
@@ -178,9 +171,7 @@ def test_deb_has_its_own_format_before_an_rpm(diff: Diff, old: Path, new: Path) 
     assert document["new"]["only"] == [{"package": "small", "version": "1.0-1", "arch": "x86_64", "format": "rpm"}]
 
 
-def test_packages_are_paired_by_architecture_and_listed_if_only_one_set_has_them(
-    run_diff: RunDiff, old: Path, new: Path
-) -> None:
+def test_packages_are_paired_by_architecture_and_listed_if_only_one_set_has_them(run_diff, old, new):
     write_deb(old)
     write_deb(old, name="gone")
     write_deb(new)
@@ -191,14 +182,14 @@ def test_packages_are_paired_by_architecture_and_listed_if_only_one_set_has_them
     assert run_diff(old, new, "--arch", "x86_64")[1].count("Only in") == 1
 
 
-def test_hostile_text_is_printed_without_control_characters(run_diff: RunDiff, old: Path, new: Path) -> None:
+def test_hostile_text_is_printed_without_control_characters(run_diff, old, new):
     write_deb(old, postinst="#!/bin/sh\n")
     write_deb(new, {"/etc/a\x1b[31m": Entry("x\n")}, postinst="#!/bin/sh\n\x1b]0;title\x07\u202e\n")
     out = run_diff(old, new)[1]
     assert not {"\x1b", "\x07", "\u202e"} & set(out)
 
 
-def test_large_packages_are_compared_in_linear_time(diff: Diff, old: Path, new: Path) -> None:
+def test_large_packages_are_compared_in_linear_time(diff, old, new):
     """Each of these takes minutes where every line, path or relation is compared with every other."""
     count = 20_000
     folders = {f"/d{number}/": Entry(folder=True) for number in range(count)}

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import pytest
 
 from kubeparcel.diff.units import effective_settings
 from kubeparcel.verify.systemd_unit import parse_unit
-from tests.diff.conftest import Diff, Entry, brief, write_deb
+from tests.diff.conftest import Entry, brief, write_deb
 
 UNIT = "/lib/systemd/system/kubelet.service"
 DROP_IN = "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf"
@@ -34,11 +31,11 @@ def effective(*texts: str) -> dict[str, tuple[str, ...]]:
         (("[Service]\nEnvironment=A=1\nEnvironment=B=2\n",), {"Environment": ("A=1", "B=2")}),
     ],
 )
-def test_settings_in_effect(texts: Sequence[str], expected: dict[str, tuple[str, ...]]) -> None:
+def test_settings_in_effect(texts, expected):
     assert effective(*texts) == expected
 
 
-def test_equivalent_text_is_no_difference(diff: Diff, old: Path, new: Path) -> None:
+def test_equivalent_text_is_no_difference(diff, old, new):
     write_deb(old, {UNIT: Entry("[Unit]\nAfter=a b\n[Service]\nRestart=no\nRestart=always\nRestartSec=10\n")})
     write_deb(new, {UNIT: Entry("# comment\n[Unit]\nAfter=b\nAfter=a\n[Service]\nRestart=always\nRestartSec=10s\n")})
     code, document = diff(old, new)
@@ -46,7 +43,7 @@ def test_equivalent_text_is_no_difference(diff: Diff, old: Path, new: Path) -> N
     assert document["incidental"] == 1
 
 
-def test_drop_in_of_another_package_belongs_to_the_unit(diff: Diff, old: Path, new: Path) -> None:
+def test_drop_in_of_another_package_belongs_to_the_unit(diff, old, new):
     """The unit is in one package, the changed drop-in in another, and the other package did not change."""
     for folder, arguments in ((old, "$KUBELET_EXTRA_ARGS"), (new, "$KUBELET_EXTRA_ARGS --v=9")):
         write_deb(folder, {UNIT: Entry("[Service]\nExecStart=/usr/bin/kubelet\n")}, name="kubelet")
@@ -66,7 +63,7 @@ def test_drop_in_of_another_package_belongs_to_the_unit(diff: Diff, old: Path, n
     assert [name["package"] for name in document["changes"][0]["packages"]] == ["kubeadm", "kubelet"]
 
 
-def test_drop_in_that_moves_has_the_same_effect(diff: Diff, old: Path, new: Path) -> None:
+def test_drop_in_that_moves_has_the_same_effect(diff, old, new):
     text = "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet --x\n"
     unit = {UNIT: Entry("[Service]\nExecStart=/usr/bin/kubelet\n")}
     write_deb(old, {**unit, DROP_IN: Entry(text)})
@@ -74,7 +71,7 @@ def test_drop_in_that_moves_has_the_same_effect(diff: Diff, old: Path, new: Path
     assert [change[0] for change in brief(diff(old, new)[1])] == ["files"]
 
 
-def test_etc_hides_the_drop_in_of_the_same_name(diff: Diff, old: Path, new: Path) -> None:
+def test_etc_hides_the_drop_in_of_the_same_name(diff, old, new):
     files = {
         UNIT: Entry("[Service]\nExecStart=/usr/bin/kubelet\n"),
         "/lib/systemd/system/kubelet.service.d/10-kubeadm.conf": Entry("[Service]\nNice=5\n"),
@@ -84,7 +81,7 @@ def test_etc_hides_the_drop_in_of_the_same_name(diff: Diff, old: Path, new: Path
     assert ("units", "kubelet.service", "[Service] Nice", "5", "6") in brief(diff(old, new)[1])
 
 
-def test_mask(diff: Diff, old: Path, new: Path) -> None:
+def test_mask(diff, old, new):
     write_deb(old, {UNIT: Entry("[Service]\nExecStart=/usr/bin/kubelet\n")})
     write_deb(new, {UNIT: Entry(link="/dev/null")})
     assert ("units", "kubelet.service", "link", "not set", "/dev/null") in brief(diff(old, new)[1])

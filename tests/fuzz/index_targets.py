@@ -48,7 +48,7 @@ RESPONSES = (
 
 
 def _context() -> SuiteContext:
-    return SuiteContext(cast("object", None), Suite("", "stable"), Subject("apt"), Selection())  # type: ignore[arg-type]
+    return SuiteContext(cast("object", None), Suite("", "stable"), Subject("apt"), Selection())
 
 
 def read_release(data: bytes) -> object:
@@ -106,7 +106,7 @@ class _Socket:
         self._data = data
 
     def makefile(self, _: str) -> io.BufferedReader:
-        return io.BufferedReader(io.BytesIO(self._data))  # type: ignore[arg-type]
+        return io.BufferedReader(io.BytesIO(self._data))
 
 
 def read_response(data: bytes) -> object:

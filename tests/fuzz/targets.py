@@ -211,9 +211,9 @@ def _check(data: bytes) -> object:
 def check(package: object) -> object:
     """Run all checks of a package."""
     catalog = _catalog()
-    expected = expected_from_package(package, catalog, None)  # type: ignore[arg-type]
-    owners = PathOwners.of(contents_paths(package))  # type: ignore[arg-type]
-    return level.check_package(package, "a", expected, catalog, owners)  # type: ignore[arg-type]
+    expected = expected_from_package(package, catalog, None)
+    owners = PathOwners.of(contents_paths(package))
+    return level.check_package(package, "a", expected, catalog, owners)
 
 
 @functools.cache

@@ -1,7 +1,5 @@
 """The hosts of hosts.yaml, their images, and where these come from."""
 
-from __future__ import annotations
-
 import pytest
 
 from kubeparcel.errors import UsageError

@@ -1,7 +1,5 @@
 """Telling a process from any other, running or exited."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -21,7 +21,7 @@ def package_files(folder: Path, revision: str, format_: Format) -> list[Path]:
 
 
 @pytest.mark.parametrize("format_", Format)
-def test_the_newest_package_of_each_name_is_loaded(tmp_path: Path, format_: Format) -> None:
+def test_the_newest_package_of_each_name_is_loaded(tmp_path, format_):
     older = package_files(tmp_path / "older", "9", format_)
     newer = package_files(tmp_path / "newer", "10", format_)
     packages = load_package_sets([*newer, *older], tmp_path / "sets")[format_]
@@ -30,7 +30,7 @@ def test_the_newest_package_of_each_name_is_loaded(tmp_path: Path, format_: Form
     assert sorted(packages.digests) == sorted(sha256_of(file) for file in newer)
 
 
-def test_files_of_other_formats_are_not_read(tmp_path: Path) -> None:
+def test_files_of_other_formats_are_not_read(tmp_path):
     debs = package_files(tmp_path / "debs", "2", Format.DEB)
     damaged = tmp_path / "damaged.rpm"
     shutil.copyfile(debs[0], damaged)

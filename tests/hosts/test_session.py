@@ -1,7 +1,5 @@
 """The number of containers that run in parallel."""
 
-from __future__ import annotations
-
 import os
 
 from kubeparcel.hosts import session

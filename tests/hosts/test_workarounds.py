@@ -35,7 +35,7 @@ class Machine:
 @pytest.fixture
 def probe(tmp_path, capsys):
     def make(machine: Machine) -> WorkaroundProbe:
-        return WorkaroundProbe(machine, Store(tmp_path), PlainLog())  # type: ignore[arg-type]
+        return WorkaroundProbe(machine, Store(tmp_path), PlainLog())
 
     return make
 

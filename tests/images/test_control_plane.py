@@ -98,7 +98,7 @@ def test_missing_images_are_pulled_when_a_registry_becomes_reachable(collect, tm
         [COREDNS],
         Store(tmp_path / "store"),
         RecordingLog(),
-        engine=Engine(),  # type: ignore[arg-type]
+        engine=Engine(),
         locations=ImageLocations(registry="mirror.example/k8s"),
         arch=Arch.AMD64,
     )

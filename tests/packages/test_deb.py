@@ -11,7 +11,7 @@ import pytest
 
 from kubeparcel.packages import reader
 from kubeparcel.packages.model import FileType, PackageContents, PackageEntry
-from tests.packages.conftest import TIME, Make, output
+from tests.packages.conftest import TIME, output
 from tests.support.archive_builders import deb, member, tar_archive
 
 CONTROL = """\
@@ -62,7 +62,7 @@ def same_as_dpkg(package: PackageContents) -> bool:
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "xz", "zstd:3"])
-def test_a_deb_of_nfpm_lists_as_dpkg_deb_lists_it(nfpm: Make, compression: str) -> None:
+def test_a_deb_of_nfpm_lists_as_dpkg_deb_lists_it(nfpm, compression):
     link = {"src": "bin/a", "dst": "/usr/a", "type": "symlink"}
     extra = {"contents": [link], "deb": {"compression": compression}}
     package = reader.read_package(nfpm("deb", {"/usr/bin/a": "a\n", "/usr/bin/b": "b\n"}, **extra))
@@ -74,7 +74,7 @@ def test_a_deb_of_nfpm_lists_as_dpkg_deb_lists_it(nfpm: Make, compression: str) 
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "xz", "zstd"])
-def test_a_deb_of_dpkg_deb_lists_as_dpkg_deb_lists_it(dpkg_deb: Make, compression: str) -> None:
+def test_a_deb_of_dpkg_deb_lists_as_dpkg_deb_lists_it(dpkg_deb, compression):
     package = reader.read_package(dpkg_deb(FILES, f"-Z{compression}"))
     assert same_as_dpkg(package)
     assert package.compression == compression
@@ -82,7 +82,7 @@ def test_a_deb_of_dpkg_deb_lists_as_dpkg_deb_lists_it(dpkg_deb: Make, compressio
     assert package.faults == ()
 
 
-def test_fields_are_those_that_dpkg_deb_shows(dpkg_deb: Make) -> None:
+def test_fields_are_those_that_dpkg_deb_shows(dpkg_deb):
     file = dpkg_deb(FILES)
     package = reader.read_package(file)
     pieces = f"{package.epoch}:{package.version}-{package.revision}"
@@ -100,7 +100,7 @@ def test_fields_are_those_that_dpkg_deb_shows(dpkg_deb: Make) -> None:
     assert package.description == "first\n\nlast"
 
 
-def test_relations_have_one_notation_however_they_were_written(dpkg_deb: Make) -> None:
+def test_relations_have_one_notation_however_they_were_written(dpkg_deb):
     assert reader.read_package(dpkg_deb(FILES)).relations == {
         "depends": ("a (>= 1.0)", "b | c (<< 2)", "d:any"),
         "pre-depends": ("e",),
@@ -108,19 +108,19 @@ def test_relations_have_one_notation_however_they_were_written(dpkg_deb: Make) -
     }
 
 
-def test_scripts_come_with_their_interpreter(dpkg_deb: Make) -> None:
+def test_scripts_come_with_their_interpreter(dpkg_deb):
     scripts = reader.read_package(dpkg_deb(FILES)).scripts
     assert list(scripts) == ["postinst"]
     assert scripts["postinst"].interpreter == "/bin/sh -e"
     assert scripts["postinst"].body == FILES["DEBIAN/postinst"]
 
 
-def test_only_conffiles_are_configuration(dpkg_deb: Make) -> None:
+def test_only_conffiles_are_configuration(dpkg_deb):
     package = reader.read_package(dpkg_deb(FILES))
     assert [entry.path for entry in package.entries if entry.is_conffile] == ["/etc/default/tree"]
 
 
-def test_a_file_has_the_digest_and_the_bytes_that_went_in(nfpm: Make) -> None:
+def test_a_file_has_the_digest_and_the_bytes_that_went_in(nfpm):
     large = bytes(range(256)) * 300
     package = reader.read_package(nfpm("deb", {"/usr/a": "small\n", "/usr/b": large}))
     small, big = package.entry("/usr/a"), package.entry("/usr/b")
@@ -132,13 +132,13 @@ def test_a_file_has_the_digest_and_the_bytes_that_went_in(nfpm: Make) -> None:
     assert package.size == package.file.stat().st_size
 
 
-def test_a_deb_without_md5sums_is_not_verified_and_not_wrong(dpkg_deb: Make) -> None:
+def test_a_deb_without_md5sums_is_not_verified_and_not_wrong(dpkg_deb):
     package = reader.read_package(dpkg_deb(FILES))
     assert package.verified == ()
     assert package.faults == ()
 
 
-def test_md5sums_that_differ_from_the_payload_are_faults(dpkg_deb: Make) -> None:
+def test_md5sums_that_differ_from_the_payload_are_faults(dpkg_deb):
     sums = f"{'0' * 32}  usr/bin/tree\n{'1' * 32}  usr/bin/gone\n"
     package = reader.read_package(dpkg_deb({**FILES, "DEBIAN/md5sums": sums}))
     right = hashlib.md5(FILES["usr/bin/tree"].encode()).hexdigest()
@@ -150,24 +150,24 @@ def test_md5sums_that_differ_from_the_payload_are_faults(dpkg_deb: Make) -> None
     assert package.verified == ()
 
 
-def test_an_installed_size_that_is_far_off_is_a_fault(dpkg_deb: Make) -> None:
+def test_an_installed_size_that_is_far_off_is_a_fault(dpkg_deb):
     control = CONTROL.replace("Section:", "Installed-Size: 5000\nSection:")
     (fault,) = reader.read_package(dpkg_deb({**FILES, "DEBIAN/control": control})).faults
     assert fault.startswith("Installed-Size is 5,120,000 bytes")
 
 
 @pytest.mark.parametrize(("files", "has_changelog"), [(FILES, True), ({"DEBIAN/control": CONTROL}, False)])
-def test_changelog_is_found_at_its_usual_path(dpkg_deb: Make, files: dict[str, str], has_changelog: bool) -> None:
+def test_changelog_is_found_at_its_usual_path(dpkg_deb, files, has_changelog):
     assert reader.read_package(dpkg_deb(files)).has_changelog is has_changelog
 
 
-def test_a_package_without_files_is_a_package(nfpm: Make) -> None:
+def test_a_package_without_files_is_a_package(nfpm):
     package = reader.read_package(nfpm("deb", {}))
     assert not [entry for entry in package.entries if entry.kind is FileType.FILE]
     assert package.faults == ()
 
 
-def test_setuid_and_owners_are_kept(nfpm: Make) -> None:
+def test_setuid_and_owners_are_kept(nfpm):
     info = {"mode": 0o4755, "owner": "daemon", "group": "adm"}
     source = {"src": __file__, "dst": "/usr/bin/su", "file_info": info}
     entry = reader.read_package(nfpm("deb", {}, contents=[source])).entry("/usr/bin/su")
@@ -175,14 +175,14 @@ def test_setuid_and_owners_are_kept(nfpm: Make) -> None:
     assert (entry.mode, entry.owner, entry.group) == (0o4755, "daemon", "adm")
 
 
-def test_long_names_with_pax_headers_are_whole(tmp_path: Path) -> None:
+def test_long_names_with_pax_headers_are_whole(tmp_path):
     name = "usr/" + "long-" * 60 + "name"
     payload = tar_archive({f"./{name}": b"a"}, "w")
     (tmp_path / "a.deb").write_bytes(deb(payload=("data.tar", payload)))
     assert reader.read_package(tmp_path / "a.deb").entry(f"/{name}")
 
 
-def test_a_hard_link_shares_the_digest_of_its_file(tmp_path: Path) -> None:
+def test_a_hard_link_shares_the_digest_of_its_file(tmp_path):
     link = member("./usr/b", kind=b"1", linkname="./usr/a")
     (tmp_path / "a.deb").write_bytes(deb(member("./usr/a", b"data"), link))
     package = reader.read_package(tmp_path / "a.deb")
@@ -192,7 +192,7 @@ def test_a_hard_link_shares_the_digest_of_its_file(tmp_path: Path) -> None:
     assert package.faults == ()
 
 
-def test_a_signature_member_is_named(tmp_path: Path) -> None:
+def test_a_signature_member_is_named(tmp_path):
     (tmp_path / "a.deb").write_bytes(deb(more=[("_gpgorigin", b"-----BEGIN")]))
     package = reader.read_package(tmp_path / "a.deb")
     assert package.signatures == ("_gpgorigin",)

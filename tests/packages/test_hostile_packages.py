@@ -14,7 +14,6 @@ from kubeparcel.errors import CheckFailed, DiskError
 from kubeparcel.packages import limits, reader
 from kubeparcel.packages.errors import BrokenPackage
 from kubeparcel.packages.model import FileType, PackageContents
-from tests.packages.conftest import Make
 from tests.support.archive_builders import CONTROL, File, ar, cpio, deb, member, rpm, tar
 
 
@@ -41,39 +40,39 @@ def noticed(folder: Path, data: bytes | bytearray) -> bool:
         return True
 
 
-def test_a_text_file_named_deb_is_not_a_package(tmp_path: Path) -> None:
+def test_a_text_file_named_deb_is_not_a_package(tmp_path):
     file = tmp_path / "a.deb"
     file.write_text("404 not found\n")
     with pytest.raises(CheckFailed, match="neither a deb nor an rpm"):
         reader.read_package(file)
 
 
-def test_an_empty_file_is_not_a_package(tmp_path: Path) -> None:
+def test_an_empty_file_is_not_a_package(tmp_path):
     assert "neither a deb nor an rpm" in broken(tmp_path, b"")
 
 
-def test_a_missing_file_is_reported_as_missing(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_as_missing(tmp_path):
     with pytest.raises(DiskError, match="No such file"):
         reader.read_package(tmp_path / "a.deb")
 
 
 @pytest.mark.parametrize("packager", ["deb", "rpm"])
 @pytest.mark.parametrize("compression", ["gzip", "xz", "zstd"])
-def test_a_truncated_package_is_broken(nfpm: Make, tmp_path: Path, packager: str, compression: str) -> None:
+def test_a_truncated_package_is_broken(nfpm, tmp_path, packager, compression):
     files = {"/usr/a": "a\n" * 999, "/usr/b": bytes(range(256))}
     whole = nfpm(packager, files, **{packager: {"compression": compression}}).read_bytes()
     for length in {*range(12, len(whole) - 1, len(whole) // 40), len(whole) - 2}:
         broken(tmp_path, whole[:length])
 
 
-def test_a_changed_byte_in_a_plain_payload_is_a_fault(nfpm: Make, tmp_path: Path) -> None:
+def test_a_changed_byte_in_a_plain_payload_is_a_fault(nfpm, tmp_path):
     data = nfpm("deb", {"/usr/a": "a text\n"}, deb={"compression": "none"}).read_bytes()
     (fault,) = read(tmp_path, data.replace(b"a text\n", b"a test\n")).faults
     assert fault.startswith("/usr/a: its MD5 in md5sums is ")
 
 
 @pytest.mark.parametrize("compression", ["gzip", "xz", "zstd"])
-def test_a_changed_byte_in_a_compressed_payload_is_noticed(nfpm: Make, tmp_path: Path, compression: str) -> None:
+def test_a_changed_byte_in_a_compressed_payload_is_noticed(nfpm, tmp_path, compression):
     files = {"/usr/a": random.Random(1).randbytes(9000)}
     data = bytearray(nfpm("deb", files, deb={"compression": compression}).read_bytes())
     data[-5000] ^= 1
@@ -81,7 +80,7 @@ def test_a_changed_byte_in_a_compressed_payload_is_noticed(nfpm: Make, tmp_path:
 
 
 @pytest.mark.parametrize("compression", ["gzip", "xz", "zstd", "lzma"])
-def test_a_changed_byte_anywhere_in_an_rpm_is_noticed(nfpm: Make, tmp_path: Path, compression: str) -> None:
+def test_a_changed_byte_anywhere_in_an_rpm_is_noticed(nfpm, tmp_path, compression):
     whole = nfpm("rpm", {"/usr/a": bytes(range(256))}, rpm={"compression": compression})
     good = whole.read_bytes()
     start = good.index(b"\x8e\xad\xe8\x01", 100)
@@ -91,47 +90,47 @@ def test_a_changed_byte_anywhere_in_an_rpm_is_noticed(nfpm: Make, tmp_path: Path
         assert noticed(tmp_path, data), place
 
 
-def test_an_ar_archive_of_other_members_is_broken(tmp_path: Path) -> None:
+def test_an_ar_archive_of_other_members_is_broken(tmp_path):
     assert "its first members are" in broken(tmp_path, ar(("hello.o", b"")))
 
 
-def test_an_ar_member_without_its_end_marker_is_damaged(tmp_path: Path) -> None:
+def test_an_ar_member_without_its_end_marker_is_damaged(tmp_path):
     assert "damaged at byte 8" in broken(tmp_path, deb().replace(b"`\n", b"``", 1))
 
 
-def test_an_unknown_deb_format_version_is_rejected(tmp_path: Path) -> None:
+def test_an_unknown_deb_format_version_is_rejected(tmp_path):
     assert "format version b'3.0" in broken(tmp_path, deb().replace(b"2.0\n", b"3.0\n"))
 
 
 @pytest.mark.parametrize("name", ["data.tar.br", "data.tar.xz"])
-def test_an_unsupported_or_wrong_compression_is_an_error(tmp_path: Path, name: str) -> None:
+def test_an_unsupported_or_wrong_compression_is_an_error(tmp_path, name):
     assert name in broken(tmp_path, deb(payload=(name, tar())))
 
 
-def test_a_control_file_without_a_version_is_broken(tmp_path: Path) -> None:
+def test_a_control_file_without_a_version_is_broken(tmp_path):
     control = CONTROL.replace("Version: 1.0-1\n", "")
     assert "has no Version" in broken(tmp_path, deb(control={"control": control}))
 
 
-def test_an_unexpected_archive_member_is_a_fault(tmp_path: Path) -> None:
+def test_an_unexpected_archive_member_is_a_fault(tmp_path):
     package = read(tmp_path, deb(more=[("data.tar.gz", b"")]))
     assert package.faults == ("unexpected archive member 'data.tar.gz' after the payload",)
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "./a/../../b", "/etc/passwd", "./a//b"])
-def test_paths_that_are_not_plain_and_relative_are_faults(tmp_path: Path, name: str) -> None:
+def test_paths_that_are_not_plain_and_relative_are_faults(tmp_path, name):
     in_tar = read(tmp_path, deb(member(name, b"x")))
     assert in_tar.faults == (f"{name!r} in the payload is not a plain relative path",)
     in_cpio = read(tmp_path, rpm(File(f"/{name.strip('./')}", name=name)))
     assert f"{name!r} in the payload is not a plain relative path" in in_cpio.faults
 
 
-def test_unprintable_paths_are_faults(tmp_path: Path) -> None:
+def test_unprintable_paths_are_faults(tmp_path):
     (fault,) = read(tmp_path, deb(member("./a\nb", b"x"))).faults
     assert fault == r"'./a\nb' in the payload contains unprintable characters"
 
 
-def test_a_duplicate_path_is_a_fault(tmp_path: Path) -> None:
+def test_a_duplicate_path_is_a_fault(tmp_path):
     twice = (member("./a", b"1"), member("./a", b"2"))
     assert read(tmp_path, deb(*twice)).faults == ("'./a' is in the payload twice",)
     files = File("/a"), File("/a")
@@ -146,17 +145,17 @@ def test_a_duplicate_path_is_a_fault(tmp_path: Path) -> None:
         (tarfile.FIFOTYPE, 0o010644, FileType.FIFO),
     ],
 )
-def test_devices_and_pipes_have_their_file_type(tmp_path: Path, tar_type: bytes, mode: int, kind: FileType) -> None:
+def test_devices_and_pipes_have_their_file_type(tmp_path, tar_type, mode, kind):
     assert read(tmp_path, deb(member("./a", kind=tar_type))).entries[0].kind is kind
     assert read(tmp_path, rpm(File("/a", b"", mode=mode))).entries[0].kind is kind
 
 
-def test_a_hard_link_to_a_missing_file_is_a_fault(tmp_path: Path) -> None:
+def test_a_hard_link_to_a_missing_file_is_a_fault(tmp_path):
     link = member("./b", kind=tarfile.LNKTYPE, linkname="./a")
     assert read(tmp_path, deb(link)).faults == ("/b: hard link to /a, which does not precede it",)
 
 
-def test_a_member_of_negative_size_is_an_error(tmp_path: Path) -> None:
+def test_a_member_of_negative_size_is_an_error(tmp_path):
     head = bytearray(member("./a"))
     head[124:136] = b"\xff" * 10 + b"\xfe\x00"
     head[148:156] = b" " * 8
@@ -164,17 +163,17 @@ def test_a_member_of_negative_size_is_an_error(tmp_path: Path) -> None:
     broken(tmp_path, deb(bytes(head)))
 
 
-def test_a_damaged_header_in_the_middle_of_a_tar_is_an_error(tmp_path: Path) -> None:
+def test_a_damaged_header_in_the_middle_of_a_tar_is_an_error(tmp_path):
     second = member("./b", b"b").replace(b"ustar", b"USTAR").replace(b"0000644", b"9999999")
     assert "damaged at byte" in broken(tmp_path, deb(member("./a", b"a"), second))
 
 
-def test_a_tar_without_its_end_is_truncated(tmp_path: Path) -> None:
+def test_a_tar_without_its_end_is_truncated(tmp_path):
     payload = ("data.tar", member("./a", b"a"))
     assert "truncated at its end" in broken(tmp_path, deb(payload=payload))
 
 
-def test_zstd_frames_are_counted(tmp_path: Path) -> None:
+def test_zstd_frames_are_counted(tmp_path):
     whole = tar(member("./a", b"a"))
     pieces = [zstandard.compress(whole[:600]), zstandard.compress(whole[600:])]
     skippable = b"\x50\x2a\x4d\x18\x02\x00\x00\x00ab"
@@ -183,27 +182,27 @@ def test_zstd_frames_are_counted(tmp_path: Path) -> None:
     assert package.entry("/a")
 
 
-def test_a_payload_above_the_limit_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_payload_above_the_limit_is_rejected(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "_adjusted", {limits.UNPACKED.name: 1 << 20})
     bomb = gzip.compress(bytes(1 << 21))
     assert "above the limit unpacked-size" in broken(tmp_path, deb(payload=("data.tar.gz", bomb)))
 
 
-def test_an_rpm_whose_payload_is_not_cpio_is_broken(tmp_path: Path) -> None:
+def test_an_rpm_whose_payload_is_not_cpio_is_broken(tmp_path):
     assert "not a cpio archive" in broken(tmp_path, rpm(payload=gzip.compress(b"x" * 200)))
     assert "not cpio" in broken(tmp_path, rpm(values={1124: "tar"}))
 
 
-def test_a_cpio_number_with_a_sign_is_damaged(tmp_path: Path) -> None:
+def test_a_cpio_number_with_a_sign_is_damaged(tmp_path):
     payload = gzip.compress(cpio(File("/a")).replace(b"00000002", b"-0000002", 1))
     assert "damaged at byte 0" in broken(tmp_path, rpm(payload=payload))
 
 
-def test_an_rpm_header_with_lists_of_different_lengths_is_broken(tmp_path: Path) -> None:
+def test_an_rpm_header_with_lists_of_different_lengths_is_broken(tmp_path):
     broken(tmp_path, rpm(File("/a"), File("/b"), values={1039: ["root"]}))
 
 
-def test_an_rpm_header_that_claims_billions_of_values_is_broken(tmp_path: Path) -> None:
+def test_an_rpm_header_that_claims_billions_of_values_is_broken(tmp_path):
     data = bytearray(rpm(File("/a")))
     entry = data.index(b"\x00\x00\x04\x06\x00\x00\x00\x03")
     data[entry + 12 : entry + 16] = b"\xff" * 4
@@ -218,18 +217,18 @@ def test_an_rpm_header_that_claims_billions_of_values_is_broken(tmp_path: Path) 
         (File("/a", b"b", 0o120777, header_target="c"), "/a: its target is c in the header, b in the payload"),
     ],
 )
-def test_a_difference_between_header_and_payload_is_a_fault(tmp_path: Path, file: File, fault: str) -> None:
+def test_a_difference_between_header_and_payload_is_a_fault(tmp_path, file, fault):
     assert read(tmp_path, rpm(file)).faults == (fault,)
 
 
-def test_a_file_digest_that_differs_from_the_header_is_a_fault(tmp_path: Path) -> None:
+def test_a_file_digest_that_differs_from_the_header_is_a_fault(tmp_path):
     package = read(tmp_path, rpm(File("/a", digest="0" * 64)))
     (fault,) = package.faults
     assert fault.startswith(f"/a: its digest in FILEDIGESTS is {'0' * 64}, in the payload ")
     assert "FILEDIGESTS" not in package.verified
 
 
-def test_files_in_only_header_or_payload_are_faults(tmp_path: Path) -> None:
+def test_files_in_only_header_or_payload_are_faults(tmp_path):
     package = read(tmp_path, rpm(File("/a"), listed=[File("/b")]))
     assert package.faults == (
         "/b: in the header, but not in the payload",
@@ -238,7 +237,7 @@ def test_files_in_only_header_or_payload_are_faults(tmp_path: Path) -> None:
     assert [entry.path for entry in package.entries] == ["/a", "/b"]
 
 
-def test_sizes_and_digests_of_the_whole_package_are_compared(tmp_path: Path) -> None:
+def test_sizes_and_digests_of_the_whole_package_are_compared(tmp_path):
     package = read(tmp_path, rpm(File("/a"), values={5092: ["0" * 64], 5093: [8]}))
     (fault,) = package.faults
     assert fault.startswith("PAYLOADDIGEST is 0000")

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from kubeparcel.packages import elf, reader
 from kubeparcel.packages.inspection import InspectionCache
-from kubeparcel.store import DIGEST_CACHE_SIZE, Store
-from tests.packages.conftest import Make
+from kubeparcel.store import DIGEST_CACHE_SIZE
 
 PROGRAM = Path("/bin/ls").read_bytes()
 LARGE = bytes(range(256)) * (DIGEST_CACHE_SIZE // 256)
@@ -18,7 +17,7 @@ def digest(algorithm: str, data: bytes) -> str:
     return hashlib.new(algorithm, data).hexdigest()
 
 
-def test_a_binary_in_several_packages_is_inspected_once(nfpm: Make, monkeypatch) -> None:
+def test_a_binary_in_several_packages_is_inspected_once(nfpm, monkeypatch):
     files = [nfpm(packager, {"/usr/bin/ls": PROGRAM}) for packager in ("deb", "rpm")]
     sizes, read = [], elf.read
     monkeypatch.setattr(elf, "read", lambda data: sizes.append(len(data)) or read(data))
@@ -28,7 +27,7 @@ def test_a_binary_in_several_packages_is_inspected_once(nfpm: Make, monkeypatch)
     assert facts[0] == facts[1] == read(PROGRAM)
 
 
-def test_a_cached_md5_is_requested_by_sha256(nfpm: Make) -> None:
+def test_a_cached_md5_is_requested_by_sha256(nfpm):
     file = nfpm("deb", {"/usr/bin/ls": PROGRAM, "/usr/share/other": "other"})
     digests: list[str] = []
 
@@ -43,7 +42,7 @@ def test_a_cached_md5_is_requested_by_sha256(nfpm: Make) -> None:
     assert package.verified == ()
 
 
-def test_the_md5_and_sha1_of_a_large_file_are_cached(store: Store) -> None:
+def test_the_md5_and_sha1_of_a_large_file_are_cached(store):
     sha256 = store.add_bytes(LARGE)
     store.cache_digests(sha256)
     for algorithm in ("md5", "sha1"):
@@ -52,7 +51,7 @@ def test_the_md5_and_sha1_of_a_large_file_are_cached(store: Store) -> None:
         assert store.digest(algorithm, sha256, memoryview(LARGE)) == "as remembered"
 
 
-def test_the_md5_of_a_small_file_is_not_cached(store: Store) -> None:
+def test_the_md5_of_a_small_file_is_not_cached(store):
     sha256 = store.add_bytes(b"small")
     store.cache_digests(sha256)
     assert store.get_record("md5", sha256) is None

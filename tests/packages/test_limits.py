@@ -6,7 +6,6 @@ import gzip
 import os
 import tarfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -25,14 +24,14 @@ def default_limits() -> Iterator[None]:
     limits.adjust({})
 
 
-def test_every_limit_has_a_case_and_a_reason() -> None:
+def test_every_limit_has_a_case_and_a_reason():
     assert {*CASES} == {*TABLE}
     assert all(row.reason and row.default > 0 for row in TABLE.values())
     assert len({row.name for row in TABLE.values()}) == len(TABLE)
 
 
 @pytest.mark.parametrize("name", [*CASES])
-def test_input_above_a_limit_is_an_error_that_names_it(name: str, tmp_path: Path) -> None:
+def test_input_above_a_limit_is_an_error_that_names_it(name, tmp_path):
     if name in SMALLER:
         limits.adjust({TABLE[name].variable: str(SMALLER[name])})
     with pytest.raises(
@@ -50,7 +49,7 @@ def test_input_above_a_limit_is_an_error_that_names_it(name: str, tmp_path: Path
         rpm(File("/a"), payload=LARGE_WINDOW, values={1125: "lzma"}),
     ],
 )
-def test_a_window_above_the_limit_is_rejected_in_every_compression(data: bytes, tmp_path: Path) -> None:
+def test_a_window_above_the_limit_is_rejected_in_every_compression(data, tmp_path):
     with pytest.raises(BrokenPackage, match="above the limit window-size of "):
         _package(data)(tmp_path)
 
@@ -77,32 +76,32 @@ def test_a_window_above_the_limit_is_rejected_in_every_compression(data: bytes, 
         (deb(*[member("x", b"9 a=bcde\n" * 5000, tarfile.XHDTYPE)] * 2, member("./a")), "extended-header-size"),
     ],
 )
-def test_parts_that_belong_together_have_one_limit(data: bytes, limit: str, tmp_path: Path) -> None:
+def test_parts_that_belong_together_have_one_limit(data, limit, tmp_path):
     with pytest.raises(BrokenPackage, match=f"above the limit {limit} of "):
         _package(data)(tmp_path)
 
 
-def test_a_raised_limit_is_in_effect(tmp_path: Path) -> None:
+def test_a_raised_limit_is_in_effect(tmp_path):
     limits.adjust({"KUBEPARCEL_LIMIT_SCRIPTLET_SIZE": "1M"})
     CASES["SCRIPTLET"](tmp_path)
 
 
 @pytest.mark.parametrize("value", ["", "many", "-1", "0", "1.5G", "²", "9" * 5000])
-def test_a_limit_that_is_not_a_number_is_an_error(value: str) -> None:
+def test_a_limit_that_is_not_a_number_is_an_error(value):
     with pytest.raises(ConfigurationError, match=r"^KUBEPARCEL_LIMIT_MEMBERS is .*, expected a number of members\."):
         limits.adjust({"KUBEPARCEL_LIMIT_MEMBERS": value})
 
 
-def test_a_pipe_is_not_a_package(tmp_path: Path) -> None:
+def test_a_pipe_is_not_a_package(tmp_path):
     os.mkfifo(tmp_path / "a.deb")
     with pytest.raises(BrokenPackage, match="not a regular file"):
         reader.read_package(tmp_path / "a.deb")
 
 
-def test_hard_links_of_a_file_are_inspected_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hard_links_of_a_file_are_inspected_once(tmp_path, monkeypatch):
     calls = []
     inspect = FileInspector.inspect
-    monkeypatch.setattr(FileInspector, "inspect", lambda *args: calls.append(args) or inspect(*args))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(FileInspector, "inspect", lambda *args: calls.append(args) or inspect(*args))
     links = (member(f"./{n}", kind=tarfile.LNKTYPE, linkname="./a") for n in range(50))
     (tmp_path / "a.deb").write_bytes(deb(member("./a", b"x\n"), *links))
     package = reader.read_package(tmp_path / "a.deb")
@@ -111,7 +110,7 @@ def test_hard_links_of_a_file_are_inspected_once(tmp_path: Path, monkeypatch: py
     assert len(calls) == 1
 
 
-def test_cpio_is_still_read_at_the_limit(tmp_path: Path) -> None:
+def test_cpio_is_still_read_at_the_limit(tmp_path):
     limits.adjust({limits.MEMBERS.variable: "2"})
     files = (File("/a"), File("/b"))
     (tmp_path / "a.rpm").write_bytes(rpm(*files, payload=gzip.compress(cpio(*files))))

@@ -1,14 +1,12 @@
 """The Go modules that rpms provide, as bundled(golang(MODULE))."""
 
-from __future__ import annotations
-
 import pytest
 
 from kubeparcel.model import Format
 from kubeparcel.packages import elf, reader
 from kubeparcel.packages.linked_software import bundled_modules, linked_modules, rpm_version
 from kubeparcel.packages.versions import version_key
-from tests.packages.conftest import Make, output
+from tests.packages.conftest import output
 from tests.support.elf_files import elf_of_sections, go_build_info
 
 INFO = (
@@ -28,13 +26,13 @@ PROVIDES = [
 ]
 
 
-def test_dependencies_and_the_standard_library_are_provided_sorted_and_once() -> None:
+def test_dependencies_and_the_standard_library_are_provided_sorted_and_once():
     go = elf.read(elf_of_sections({".go.buildinfo": go_build_info(INFO)})).go
     assert go
     assert bundled_modules([*linked_modules(go), *linked_modules(go)]) == PROVIDES
 
 
-def test_experiments_of_the_toolchain_are_not_part_of_its_version() -> None:
+def test_experiments_of_the_toolchain_are_not_part_of_its_version():
     go = elf.read(elf_of_sections({".go.buildinfo": go_build_info("path\tx\n", "go1.26.8 X:synctest")})).go
     assert go
     assert bundled_modules(linked_modules(go)) == ["bundled(golang(stdlib)) (= 1.26.8)"]
@@ -50,12 +48,12 @@ def test_experiments_of_the_toolchain_are_not_part_of_its_version() -> None:
         ("1.0.0-rc.1", "1.0.0"),
     ],
 )
-def test_versions_sort_in_rpm_as_in_go(earlier: str, later: str) -> None:
+def test_versions_sort_in_rpm_as_in_go(earlier, later):
     keys = [version_key(Format.RPM, rpm_version(version)) for version in (earlier, later)]
     assert keys[0] < keys[1]
 
 
-def test_rpm_reads_what_is_provided(nfpm: Make) -> None:
+def test_rpm_reads_what_is_provided(nfpm):
     provides = [other.replace(" (", " ").removesuffix(")") if " (" in other else other for other in PROVIDES]
     file = nfpm("rpm", {"/etc/x": "x"}, provides=provides)
     assert set(provides) <= set(output("rpm", "-qp", "--provides", file).splitlines())

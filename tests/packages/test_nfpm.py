@@ -1,7 +1,5 @@
 """How nfpm is found, configured and run, whatever the machine and the texts of a manifest are."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -112,7 +110,7 @@ def test_a_missing_nfpm_is_an_error_with_a_hint(tmp_path, monkeypatch):
 
 
 def test_a_failed_nfpm_is_an_error_with_its_output(write, monkeypatch):
-    monkeypatch.setitem(nfpm.COMPRESSION, "fast", "nonsense")  # type: ignore[arg-type]
+    monkeypatch.setitem(nfpm.COMPRESSION, "fast", "nonsense")
     with pytest.raises(ToolError) as caught:
         write(small())
     assert "nfpm package" in caught.value.message

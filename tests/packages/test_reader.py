@@ -15,7 +15,6 @@ import zstandard
 from kubeparcel.model import Format
 from kubeparcel.packages import inspection, reader
 from kubeparcel.packages.errors import BrokenPackage
-from tests.packages.conftest import Make
 from tests.support.archive_builders import File, deb, member, rpm, tar
 
 
@@ -28,34 +27,34 @@ def both(tmp_path: Path) -> list[Path]:
     return files
 
 
-def test_the_format_is_detected_by_the_first_bytes(both: list[Path]) -> None:
+def test_the_format_is_detected_by_the_first_bytes(both):
     assert [package.format for package in reader.read_packages(both)] == [Format.DEB, Format.RPM]
 
 
-def test_packages_are_returned_in_the_order_of_their_paths(both: list[Path]) -> None:
+def test_packages_are_returned_in_the_order_of_their_paths(both):
     many = both * 10
     assert [package.file for package in reader.read_packages(many, workers=3)] == many
 
 
-def test_reading_no_packages_returns_an_empty_list() -> None:
+def test_reading_no_packages_returns_an_empty_list():
     assert reader.read_packages([]) == []
 
 
-def test_one_broken_package_among_many_is_named(both: list[Path], tmp_path: Path) -> None:
+def test_one_broken_package_among_many_is_named(both, tmp_path):
     bad = tmp_path / "bad"
     bad.write_bytes(both[0].read_bytes()[:-100])
     with pytest.raises(BrokenPackage, match=str(bad)):
         reader.read_packages([*both, bad])
 
 
-def test_entries_are_sorted_and_the_same_in_both_formats(nfpm: Make) -> None:
+def test_entries_are_sorted_and_the_same_in_both_formats(nfpm):
     files = {"/usr/b": "b\n", "/etc/z": "z\n", "/usr/a/c": "c\n"}
     packages = [reader.read_package(nfpm(packager, files)) for packager in ("deb", "rpm")]
     facts = [[(e.path, e.sha256, e.mode) for e in p.entries if e.sha256] for p in packages]
     assert facts[0] == facts[1] == sorted(facts[0])
 
 
-def test_contents_can_be_pickled(both: list[Path]) -> None:
+def test_contents_can_be_pickled(both):
     for package in reader.read_packages(both):
         assert pickle.loads(pickle.dumps(package)) == package
 
@@ -65,7 +64,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
 
 
-def test_a_payload_is_not_kept_in_memory(nfpm: Make) -> None:
+def test_a_payload_is_not_kept_in_memory(nfpm):
     program = Path("/bin/ls").read_bytes()
     file = nfpm("deb", {"/usr/bin/ls": program, "/usr/large": bytes(40 << 20)})
     reader.read_package(file)
@@ -94,7 +93,7 @@ print(len(entries), peak_megabytes() - before)
 
 
 @pytest.mark.parametrize("head", [b"", b"\x7fELF"], ids=["data", "binary"])
-def test_a_file_of_any_size_is_read_in_constant_memory(tmp_path: Path, head: bytes) -> None:
+def test_a_file_of_any_size_is_read_in_constant_memory(tmp_path, head):
     large = tar(member("./usr/large", head + bytes(200 << 20)))
     (tmp_path / "large").write_bytes(deb(payload=("data.tar.zst", zstandard.compress(large, 1))))
     (tmp_path / "small").write_bytes(deb(payload=("data.tar.zst", zstandard.compress(tar(member("./a")), 1))))
@@ -105,7 +104,7 @@ def test_a_file_of_any_size_is_read_in_constant_memory(tmp_path: Path, head: byt
     assert megabytes < 24
 
 
-def test_a_binary_in_a_temporary_file_has_the_same_facts(nfpm: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_binary_in_a_temporary_file_has_the_same_facts(nfpm, monkeypatch):
     program = Path("/bin/ls").read_bytes()
     files = [nfpm(packager, {"/usr/bin/ls": program}) for packager in ("deb", "rpm")]
     expected = [reader.read_package(file) for file in files]
@@ -114,9 +113,7 @@ def test_a_binary_in_a_temporary_file_has_the_same_facts(nfpm: Make, monkeypatch
     assert expected[0].entry("/usr/bin/ls").elf
 
 
-def test_data_of_small_files_is_kept_up_to_a_total_but_that_of_configuration_always(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_data_of_small_files_is_kept_up_to_a_total_but_that_of_configuration_always(tmp_path, monkeypatch):
     monkeypatch.setattr(inspection, "_KEPT_TOTAL", 3)
     paths = ("usr/a", "usr/b", "etc/c", "usr/lib/systemd/system/d.service", "usr/share/doc/e/provenance.json")
     (tmp_path / "a.deb").write_bytes(deb(*(member(f"./{path}", b"12") for path in paths)))
@@ -124,7 +121,7 @@ def test_data_of_small_files_is_kept_up_to_a_total_but_that_of_configuration_alw
     assert entries == dict.fromkeys(paths, b"12") | {"usr/b": None}
 
 
-def test_of_very_many_faults_the_first_are_listed(tmp_path: Path) -> None:
+def test_of_very_many_faults_the_first_are_listed(tmp_path):
     files = [File(f"/{number}", digest="0" * 64) for number in range(250)]
     (tmp_path / "a.rpm").write_bytes(rpm(*files))
     faults = reader.read_package(tmp_path / "a.rpm").faults

@@ -1,7 +1,5 @@
 """Relations are parsed as dpkg and rpm parse them, and are satisfied by the same versions."""
 
-from __future__ import annotations
-
 import pytest
 
 from kubeparcel.model import Format
@@ -23,13 +21,11 @@ from kubeparcel.packages.relations import Relation, normalize_relation, parse_re
         (Format.RPM, "1.0-1", "", "", True),
     ],
 )
-def test_a_version_satisfies_a_relation_as_in_its_format(
-    format_: Format, version: str, operator: str, bound: str, satisfied: bool
-) -> None:
+def test_a_version_satisfies_a_relation_as_in_its_format(format_, version, operator, bound, satisfied):
     assert satisfies(format_, version, Relation("x", operator, bound)) is satisfied
 
 
-def test_a_list_in_deb_notation_is_parsed_into_groups_of_alternatives() -> None:
+def test_a_list_in_deb_notation_is_parsed_into_groups_of_alternatives():
     assert parse_relations("a, b (>= 1.2) | c:any [amd64] <!x>, ,d(=2)") == (
         (Relation("a"),),
         (Relation("b", ">=", "1.2"), Relation("c")),
@@ -38,7 +34,7 @@ def test_a_list_in_deb_notation_is_parsed_into_groups_of_alternatives() -> None:
 
 
 @pytest.mark.parametrize(("relation", "text"), [(Relation("a"), "a"), (Relation("b", ">=", "1.2"), "b (>= 1.2)")])
-def test_a_relation_prints_in_deb_notation(relation: Relation, text: str) -> None:
+def test_a_relation_prints_in_deb_notation(relation, text):
     assert str(relation) == text
 
 
@@ -46,5 +42,5 @@ def test_a_relation_prints_in_deb_notation(relation: Relation, text: str) -> Non
     ("text", "normalized"),
     [(" a ", "a"), ("a(>=1)|b", "a (>= 1) | b"), ("a:any ( <<  1.2~ )  [amd64]", "a:any (<< 1.2~) [amd64]")],
 )
-def test_a_normalized_relation_has_the_usual_spaces(text: str, normalized: str) -> None:
+def test_a_normalized_relation_has_the_usual_spaces(text, normalized):
     assert normalize_relation(text) == normalized

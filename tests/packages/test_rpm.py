@@ -10,7 +10,7 @@ import pytest
 
 from kubeparcel.packages import reader
 from kubeparcel.packages.model import FileType, PackageContents, PackageEntry, Script
-from tests.packages.conftest import TIME, Make, output
+from tests.packages.conftest import TIME, output
 from tests.support.archive_builders import File, rpm
 
 SPEC = """\
@@ -101,7 +101,7 @@ def query(file: Path, tags: str) -> str:
 
 
 @pytest.mark.parametrize("compression", ["zstd:3", "gzip", "xz", "lzma"])
-def test_an_rpm_of_nfpm_lists_as_rpm_lists_it(nfpm: Make, compression: str) -> None:
+def test_an_rpm_of_nfpm_lists_as_rpm_lists_it(nfpm, compression):
     link = {"src": "bin/a", "dst": "/usr/a", "type": "symlink"}
     conf = {"src": __file__, "dst": "/etc/conf", "type": "config|noreplace"}
     folder = {"dst": "/var/lib/small", "type": "dir", "file_info": {"mode": 0o700}}
@@ -124,7 +124,7 @@ def test_an_rpm_of_nfpm_lists_as_rpm_lists_it(nfpm: Make, compression: str) -> N
         ("w.ufdio", "none"),
     ],
 )
-def test_an_rpm_of_rpmbuild_lists_as_rpm_lists_it(rpmbuild: Make, payload: str, compression: str) -> None:
+def test_an_rpm_of_rpmbuild_lists_as_rpm_lists_it(rpmbuild, payload, compression):
     package = reader.read_package(rpmbuild(SPEC, f"_binary_payload {payload}", *MACROS))
     assert same_as_rpm(package)
     assert package.compression == compression
@@ -141,7 +141,7 @@ def test_an_rpm_of_rpmbuild_lists_as_rpm_lists_it(rpmbuild: Make, payload: str, 
     )
 
 
-def test_header_fields_are_those_that_rpm_shows(rpmbuild: Make) -> None:
+def test_header_fields_are_those_that_rpm_shows(rpmbuild):
     file = rpmbuild(SPEC, *MACROS)
     package = reader.read_package(file)
     expected = {
@@ -166,7 +166,7 @@ def test_header_fields_are_those_that_rpm_shows(rpmbuild: Make) -> None:
     assert package.has_changelog
 
 
-def test_relations_are_written_as_in_debs(rpmbuild: Make) -> None:
+def test_relations_are_written_as_in_debs(rpmbuild):
     assert reader.read_package(rpmbuild(SPEC)).relations == {
         "depends": ("(a or b)", "/bin/true", "foo (>= 1.2)", "poster"),
         "recommends": ("bar (<< 3)",),
@@ -179,7 +179,7 @@ def test_relations_are_written_as_in_debs(rpmbuild: Make) -> None:
     }
 
 
-def test_relations_added_by_rpmbuild_are_automatic(rpmbuild: Make) -> None:
+def test_relations_added_by_rpmbuild_are_automatic(rpmbuild):
     automatic = reader.read_package(rpmbuild(SPEC)).automatic_relations
     assert "small (= 3:1.0~rc1-2)" in automatic["provides"]
     assert {"/bin/sh", "/sbin/ldconfig", "config(small) (= 3:1.0~rc1-2)"} <= {*automatic["depends"]}
@@ -187,7 +187,7 @@ def test_relations_added_by_rpmbuild_are_automatic(rpmbuild: Make) -> None:
     assert set(automatic) == {"depends", "provides"}
 
 
-def test_no_relation_is_lost(rpmbuild: Make) -> None:
+def test_no_relation_is_lost(rpmbuild):
     file = rpmbuild(SPEC)
     package = reader.read_package(file)
     relations = {*package.relations["depends"], *package.automatic_relations["depends"]}
@@ -195,7 +195,7 @@ def test_no_relation_is_lost(rpmbuild: Make) -> None:
     assert relations == {need.removesuffix(" ( )") for need in needs.splitlines()}
 
 
-def test_scripts_and_triggers_come_with_their_interpreter(rpmbuild: Make) -> None:
+def test_scripts_and_triggers_come_with_their_interpreter(rpmbuild):
     assert reader.read_package(rpmbuild(SPEC)).scripts == {
         "pre": Script("/bin/sh", "echo pre"),
         "post": Script("/sbin/ldconfig", ""),
@@ -206,7 +206,7 @@ def test_scripts_and_triggers_come_with_their_interpreter(rpmbuild: Make) -> Non
     }
 
 
-def test_files_have_the_flags_of_the_spec(rpmbuild: Make) -> None:
+def test_files_have_the_flags_of_the_spec(rpmbuild):
     package = reader.read_package(rpmbuild(SPEC))
     assert {entry.path: set(entry.flags) for entry in package.entries if entry.flags} == {
         "/etc/a": {"config", "noreplace"},
@@ -217,33 +217,33 @@ def test_files_have_the_flags_of_the_spec(rpmbuild: Make) -> None:
     }
 
 
-def test_setuid_owners_and_capabilities_are_kept(rpmbuild: Make) -> None:
+def test_setuid_owners_and_capabilities_are_kept(rpmbuild):
     entry = reader.read_package(rpmbuild(SPEC)).entry("/usr/bin/caps")
     assert entry
     assert (entry.mode, entry.owner, entry.group) == (0o4755, "daemon", "adm")
     assert entry.capabilities == "cap_net_raw=ep"
 
 
-def test_hard_links_name_the_file_that_has_the_bytes(rpmbuild: Make) -> None:
+def test_hard_links_name_the_file_that_has_the_bytes(rpmbuild):
     package = reader.read_package(rpmbuild(SPEC))
     links = [entry for entry in package.entries if entry.kind is FileType.HARDLINK]
     assert [(entry.path, entry.target) for entry in links] == [("/etc/a", "/etc/b")]
     assert links[0].sha256 == hashlib.sha256(b"a\n").hexdigest()
 
 
-def test_a_ghost_has_no_digest(rpmbuild: Make) -> None:
+def test_a_ghost_has_no_digest(rpmbuild):
     ghost = reader.read_package(rpmbuild(SPEC)).entry("/etc/ghost")
     assert ghost
     assert (ghost.sha256, ghost.data) == ("", None)
 
 
-def test_file_digests_of_older_kinds_are_verified(rpmbuild: Make) -> None:
+def test_file_digests_of_older_kinds_are_verified(rpmbuild):
     package = reader.read_package(rpmbuild(SPEC, "_binary_filedigest_algorithm 1"))
     assert "FILEDIGESTS" in package.verified
     assert package.faults == ()
 
 
-def test_dependencies_given_to_nfpm_are_not_automatic(nfpm: Make) -> None:
+def test_dependencies_given_to_nfpm_are_not_automatic(nfpm):
     libc = "libc.so.6(GLIBC_2.34)(64bit)"
     file = nfpm("rpm", {}, depends=["a >= 1", libc], conflicts=["b < 2"], scripts={"preremove": "x"})
     package = reader.read_package(file)
@@ -252,10 +252,10 @@ def test_dependencies_given_to_nfpm_are_not_automatic(nfpm: Make) -> None:
     assert package.automatic_relations == {"provides": ("small (= 1.0.0-2)", "small(x86-64) (= 1.0.0-2)")}
 
 
-def test_a_source_package_has_the_architecture_src(tmp_path: Path) -> None:
+def test_a_source_package_has_the_architecture_src(tmp_path):
     (tmp_path / "a.rpm").write_bytes(rpm(File("/a.spec"), values={1106: [1]}))
     assert reader.read_package(tmp_path / "a.rpm").arch == "src"
 
 
-def test_signatures_are_named(nfpm: Make) -> None:
+def test_signatures_are_named(nfpm):
     assert reader.read_package(nfpm("rpm", {})).signatures == ()

@@ -25,10 +25,10 @@ RPMS = (
 
 def comparison(first: object, second: object) -> int:
     """Return -1, 0 or 1."""
-    return (first > second) - (first < second)  # type: ignore[operator]
+    return (first > second) - (first < second)
 
 
-def test_deb_versions_sort_as_in_dpkg() -> None:
+def test_deb_versions_sort_as_in_dpkg():
     if not shutil.which("dpkg"):
         pytest.skip("needs dpkg")
     for first, second in itertools.combinations(DEBS, 2):
@@ -41,7 +41,7 @@ def test_deb_versions_sort_as_in_dpkg() -> None:
         assert actual == expected, (first, second)
 
 
-def test_rpm_versions_sort_as_in_rpm() -> None:
+def test_rpm_versions_sort_as_in_rpm():
     if not shutil.which("rpm"):
         pytest.skip("needs rpm")
     pairs = list(itertools.combinations(RPMS, 2))
@@ -57,7 +57,5 @@ def test_rpm_versions_sort_as_in_rpm() -> None:
     ("version", "parts"),
     [("1.2", (0, "1.2", None)), ("1.2-3", (0, "1.2", "3")), ("4:1.2-3-5", (4, "1.2-3", "5")), ("1.2-", (0, "1.2", ""))],
 )
-def test_a_version_is_split_at_its_first_colon_and_last_hyphen(
-    version: str, parts: tuple[int, str, str | None]
-) -> None:
+def test_a_version_is_split_at_its_first_colon_and_last_hyphen(version, parts):
     assert split_version(version) == parts

@@ -1,11 +1,6 @@
 """Output for GitHub Actions: annotations, the step summary, and escaped workflow commands."""
 
-from __future__ import annotations
-
 import re
-from pathlib import Path
-
-import pytest
 
 from kubeparcel.reports import github
 from kubeparcel.reports.results import Check, Finding, Report
@@ -24,7 +19,7 @@ INSTALL = Report("install", (PASSED, HOSTILE), 61)
 CLUSTER = Report("cluster", not_run="install failed")
 
 
-def test_annotation_is_one_escaped_line() -> None:
+def test_annotation_is_one_escaped_line():
     (line,) = github.error_annotations([LAYOUT, INSTALL, CLUSTER])
     assert line == (
         "::error title=install · trixie · life · remove%2C or%3A purge::"
@@ -33,7 +28,7 @@ def test_annotation_is_one_escaped_line() -> None:
     )
 
 
-def test_annotations_are_limited_to_what_github_keeps() -> None:
+def test_annotations_are_limited_to_what_github_keeps():
     report = Report("install", (HOSTILE,) * 30)
     lines = github.error_annotations([report])
     assert len(lines) == github.MAX_ANNOTATIONS
@@ -41,18 +36,18 @@ def test_annotations_are_limited_to_what_github_keeps() -> None:
     assert len(github.error_annotations([Report("install", (HOSTILE,) * 10)])) == github.MAX_ANNOTATIONS
 
 
-def test_passed_report_has_no_annotations() -> None:
+def test_passed_report_has_no_annotations():
     assert github.error_annotations([LAYOUT]) == []
 
 
-def test_workflow_commands_in_package_output_are_escaped() -> None:
+def test_workflow_commands_in_package_output_are_escaped():
     text = github.escape_workflow_commands("found    a\n  ::add-mask::x\n##[error]b\nc::d")
     assert not re.search(r"^\s*::", text, re.MULTILINE)
     assert "##[" not in text
     assert "c::d" in text
 
 
-def test_summary_lists_each_level_and_host_and_the_evidence_of_failures() -> None:
+def test_summary_lists_each_level_and_host_and_the_evidence_of_failures():
     text = github.render_summary([LAYOUT, INSTALL, CLUSTER])
     assert "| layout |  | ✅ 1 | 0.8 s |" in text
     assert "| install | trixie | ❌ 1 of 2 | 1:01 |" in text
@@ -62,21 +57,21 @@ def test_summary_lists_each_level_and_host_and_the_evidence_of_failures() -> Non
     assert text.count("<details>") == text.count("</details>\n\n") == 1
 
 
-def test_summary_evidence_cannot_close_its_code_block() -> None:
+def test_summary_evidence_cannot_close_its_code_block():
     text = github.render_summary([INSTALL])
     block = text.split("````text\n")[1].split("\n````")[0]
     assert "</details><script>alert(1)</script>" in block
     assert text.replace(block, "").count("<script>") == 0
 
 
-def test_summary_never_exceeds_the_size_limit() -> None:
+def test_summary_never_exceeds_the_size_limit():
     long = Check("a", "b", findings=(Finding("x" * 5000, "y"),), evidence={"c": "é" * 9000})
     text = github.render_summary([Report("install", (long,) * 900)])
     assert len(text.encode()) < 1_000_000
     assert re.search(r"… and \d+ more; see the report\.", text)
 
 
-def test_in_github_actions_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_in_github_actions_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     assert not github.in_github_actions()
     monkeypatch.setenv("GITHUB_ACTIONS", "true")

@@ -7,7 +7,6 @@ import hashlib
 import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -75,7 +74,7 @@ def page() -> str:
     return html.render_html(REPORTS, STARTED)
 
 
-def test_header_shows_result_versions_environment_and_time(page: str) -> None:
+def test_header_shows_result_versions_environment_and_time(page):
     text = ParsedPage(page).text
     assert "1 of 3 checks failed" in text
     assert "kubeadm, kubectl 1.36.3-1 · cri-tools 1.36.0-1" in text
@@ -85,7 +84,7 @@ def test_header_shows_result_versions_environment_and_time(page: str) -> None:
     assert "not run: install failed" in text
 
 
-def test_failures_come_first_with_all_details(page: str) -> None:
+def test_failures_come_first_with_all_details(page):
     text = ParsedPage(page).text
     failures, all_checks = text.split("All checks")
     for expected in (
@@ -99,7 +98,7 @@ def test_failures_come_first_with_all_details(page: str) -> None:
     assert "dist/deb/kubeadm.deb 1 ✓ passed modes as they should be" in all_checks
 
 
-def test_each_check_is_listed_once_and_evidence_of_failures_is_open(page: str) -> None:
+def test_each_check_is_listed_once_and_evidence_of_failures_is_open(page):
     tags = ParsedPage(page).tags
     checks = [a for _, a in tags if a.get("class") == "check"]
     assert [a["data-state"] for a in checks] == ["passed", "passed", "failed"]
@@ -109,7 +108,7 @@ def test_each_check_is_listed_once_and_evidence_of_failures_is_open(page: str) -
     assert not any("open" in a for a in checks)
 
 
-def test_page_fetches_nothing_and_allows_only_its_own_script(page: str) -> None:
+def test_page_fetches_nothing_and_allows_only_its_own_script(page):
     parsed = ParsedPage(page)
     assert [tag for tag, _ in parsed.tags if tag in ("script", "style", "img", "iframe")] == ["style", "script"]
     links = [a.get("href") or a.get("src") for _, a in parsed.tags if a.get("href") or a.get("src")]
@@ -122,31 +121,31 @@ def test_page_fetches_nothing_and_allows_only_its_own_script(page: str) -> None:
     assert "default-src 'none'" in (policy or "")
 
 
-def test_package_output_is_escaped(page: str) -> None:
+def test_package_output_is_escaped(page):
     assert '<script>document.title = "run"</script>' in ParsedPage(page).text
     assert "\x1b" not in page
 
 
-def test_passed_report_has_no_failures_section() -> None:
+def test_passed_report_has_no_failures_section():
     text = ParsedPage(html.render_html(REPORTS[:1], STARTED)).text
     assert "1 check passed" in text
     assert "Failures" not in text
 
 
-def test_report_with_a_level_not_run_is_not_passed() -> None:
+def test_report_with_a_level_not_run_is_not_passed():
     page = html.render_html([REPORTS[0], Report("install", not_run="no host")], STARTED)
     assert "1 check passed, but not all levels ran" in ParsedPage(page).text
     assert '<header class="not-run">' in page
 
 
-def test_many_findings_are_folded() -> None:
+def test_many_findings_are_folded():
     many = tuple(Finding("0755", f"07{n:02}") for n in range(30))
     page = html.render_html([Report("layout", (Check("modes", "a.deb", findings=many),))], STARTED)
     assert page.count("<dt>found</dt>") == 30
     assert "20 more" in ParsedPage(page).text
 
 
-def test_write_html_replaces_an_older_page(tmp_path: Path) -> None:
+def test_write_html_replaces_an_older_page(tmp_path):
     file = tmp_path / "deep" / "verify.html"
     for reports in (REPORTS, REPORTS[:1]):
         write_html(reports, STARTED, file)

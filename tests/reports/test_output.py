@@ -41,19 +41,19 @@ def broken(samples: SamplePackages, workdir: Path) -> Path:
     return workdir
 
 
-def test_layout_level_writes_only_requested_files(tmp_path: Path) -> None:
+def test_layout_level_writes_only_requested_files(tmp_path):
     files = ReportFiles.requested(tmp_path, "dist", False, "", "")
     assert (files.html, files.junit) == (None, None)
     files = ReportFiles.requested(tmp_path, "dist", False, "a/page.html", "/b.xml")
     assert (files.html, files.junit) == (tmp_path / "a/page.html", Path("/b.xml"))
 
 
-def test_levels_on_hosts_write_html_and_junit_to_the_output_folder(tmp_path: Path) -> None:
+def test_levels_on_hosts_write_html_and_junit_to_the_output_folder(tmp_path):
     files = ReportFiles.requested(tmp_path, "out", True, "page.html", "")
     assert (files.html, files.junit) == (tmp_path / "page.html", tmp_path / "out/verify.xml")
 
 
-def test_summary_line_names_the_files_and_the_exit_code(tmp_path: Path, log: RecordingLog) -> None:
+def test_summary_line_names_the_files_and_the_exit_code(tmp_path, log):
     files = ReportFiles(tmp_path, tmp_path / "dist/verify.html", tmp_path / "dist/verify.xml")
     assert write(PASSED, files, log).summary_line == "report: dist/verify.html · dist/verify.xml (JUnit)"
     lines = write(FAILED, files, log).with_summary_line(as_text([FAILED])).splitlines()
@@ -62,9 +62,7 @@ def test_summary_line_names_the_files_and_the_exit_code(tmp_path: Path, log: Rec
     assert write(PASSED, ReportFiles(tmp_path), log).with_summary_line("text") == "text"
 
 
-def test_report_files_name_the_program_as_it_was_started(
-    tmp_path: Path, log: RecordingLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_report_files_name_the_program_as_it_was_started(tmp_path, log, monkeypatch):
     monkeypatch.setattr("sys.argv", ["tasks.py"])
     finding = Finding("0755", "0644", hint="inv verify --keep")
     report = Report("layout", (Check("modes", "a.deb", findings=(finding,)),), 0.8)
@@ -75,7 +73,7 @@ def test_report_files_name_the_program_as_it_was_started(
         assert "./inv verify --keep" in path.read_text()
 
 
-def test_unwritable_file_is_a_warning_and_other_files_are_written(tmp_path: Path, log: RecordingLog) -> None:
+def test_unwritable_file_is_a_warning_and_other_files_are_written(tmp_path, log):
     (tmp_path / "file").write_text("")
     written = write(PASSED, ReportFiles(tmp_path, tmp_path / "file/page.html", tmp_path / "v.xml"), log)
     assert written.names == ("v.xml (JUnit)",)
@@ -85,14 +83,14 @@ def test_unwritable_file_is_a_warning_and_other_files_are_written(tmp_path: Path
     assert write(FAILED, ReportFiles(tmp_path, tmp_path / "file/page.html"), log).exit_code == 1
 
 
-def test_junit_report_can_be_written_to_standard_output(broken: Path) -> None:
+def test_junit_report_can_be_written_to_standard_output(broken):
     argv = [sys.executable, "-m", "kubeparcel", "verify", "--junit", "/dev/stdout", "--quiet"]
     result = subprocess.run(argv, cwd=broken, capture_output=True, text=True, check=False)
     assert result.stdout.startswith("<?xml")
     assert result.returncode == 1
 
 
-def test_verify_writes_the_html_report_and_names_it(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_writes_the_html_report_and_names_it(broken, capsys):
     assert exit_code("verify", "--html", "page.html", "--quiet") == 1
     out, err = capsys.readouterr()
     assert out.splitlines()[-1].split() == ["report:", "page.html", "exit", "1"]
@@ -100,9 +98,7 @@ def test_verify_writes_the_html_report_and_names_it(broken: Path, capsys: pytest
     assert "modes" in (broken / "page.html").read_text()
 
 
-def test_json_output_is_one_document_and_files_are_named_on_stderr(
-    broken: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_output_is_one_document_and_files_are_named_on_stderr(broken, capsys):
     assert exit_code("verify", "--html", "page.html", "--json") == 1
     out, err = capsys.readouterr()
     document = json.loads(out)
@@ -111,7 +107,7 @@ def test_json_output_is_one_document_and_files_are_named_on_stderr(
     assert err == "Report     page.html\nLog: dist/kubeparcel.log\n"
 
 
-def test_level_after_a_failed_level_is_listed_as_not_run(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_level_after_a_failed_level_is_listed_as_not_run(broken, capsys):
     assert exit_code("verify", "--level", "install", "--quiet") == 1
     out = capsys.readouterr().out.splitlines()
     assert out[-2] == "  install  – not run: layout failed"
@@ -123,16 +119,14 @@ def test_level_after_a_failed_level_is_listed_as_not_run(broken: Path, capsys: p
     assert levels[1]["not-run"] == "layout failed"
 
 
-def test_clean_removes_the_reports(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_clean_removes_the_reports(broken, capsys):
     exit_code("verify", "--level", "install", "--quiet")
     (broken / "dist/kubectl_1.36.3-1_amd64.deb").unlink()
     assert exit_code("clean") == 0
     assert not (broken / "dist").exists()
 
 
-def test_github_run_gets_annotations_and_a_summary(
-    broken: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_github_run_gets_annotations_and_a_summary(broken, capsys, monkeypatch):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(broken / "summary.md"))
     (broken / "summary.md").write_text("of an earlier step\n")
@@ -145,9 +139,7 @@ def test_github_run_gets_annotations_and_a_summary(
     assert "❌" in summary
 
 
-def test_run_outside_github_has_no_annotations_or_summary(
-    broken: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_outside_github_has_no_annotations_or_summary(broken, capsys, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(broken / "summary.md"))
     assert exit_code("verify", "--quiet") == 1
     out, err = capsys.readouterr()
@@ -155,9 +147,7 @@ def test_run_outside_github_has_no_annotations_or_summary(
     assert not (broken / "summary.md").exists()
 
 
-def test_github_run_escapes_workflow_commands(
-    tmp_path: Path, log: RecordingLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_github_run_escapes_workflow_commands(tmp_path, log, monkeypatch):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     shown = write(FAILED, ReportFiles(tmp_path), log).with_summary_line("found    a\n  ::debug::x")
     assert shown == "found    a\n  : :debug::x"

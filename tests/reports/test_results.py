@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 import pytest
@@ -38,12 +37,12 @@ MODES = Check(
 PASSED = tuple(Check(name, DEB) for name in ("owner-root", "timestamps"))
 
 
-def test_passed_level_is_one_line() -> None:
+def test_passed_level_is_one_line():
     text = render_text([Report("layout", PASSED, 0.84)], PLAIN)
     assert text == "  layout   ✓ 2 checks                                             0.8 s"
 
 
-def test_failure_shows_expected_found_location_and_hint() -> None:
+def test_failure_shows_expected_found_location_and_hint():
     text = render_text([Report("layout", (*PASSED, EXTRA_ARGS), 0.84)], PLAIN)
     assert text == (
         "  layout   ✗ 1 of 3 checks failed                                 0.8 s\n"
@@ -56,14 +55,14 @@ def test_failure_shows_expected_found_location_and_hint() -> None:
     )
 
 
-def test_many_findings_are_cut_and_their_hint_shown_once() -> None:
+def test_many_findings_are_cut_and_their_hint_shown_once():
     text = render_text([Report("layout", (MODES,))], PLAIN)
     assert text.count("found") == 3
     assert "… and 2 more" in text
     assert text.count("Set the mode.") == 1
 
 
-def test_control_characters_from_packages_are_removed() -> None:
+def test_control_characters_from_packages_are_removed():
     evil = Check("a", "b\x1b]0;title\a.deb", findings=(Finding("x", "\x1b[2Jy\x1b[0m", "z\rw"),))
     text = render_text([Report("layout", (evil,))], PLAIN)
     assert "\x1b" not in text
@@ -71,7 +70,7 @@ def test_control_characters_from_packages_are_removed() -> None:
     assert "found    y" in text
 
 
-def test_each_level_is_a_line_with_its_hosts() -> None:
+def test_each_level_is_a_line_with_its_hosts():
     install = (Check("apt", "trixie", host="trixie"), Check("dnf", "f", host="trixie-dnf"))
     text = render_text(
         [Report("layout", PASSED, 0.8), Report("install", install, 61), Report("cluster", not_run="service failed")],
@@ -84,7 +83,7 @@ def test_each_level_is_a_line_with_its_hosts() -> None:
     ]
 
 
-def test_ascii_output_replaces_marks_by_words() -> None:
+def test_ascii_output_replaces_marks_by_words():
     text = render_text([Report("layout", (*PASSED, EXTRA_ARGS))], TextStyle(encoding="ascii"))
     assert text.isascii()
     assert "FAIL 1 of 3 checks failed" in text
@@ -98,7 +97,7 @@ class _Terminal(io.StringIO):
         return True
 
 
-def test_colours_need_a_terminal_and_no_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colours_need_a_terminal_and_no_no_color(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     assert "\x1b[31m✗" in render_text([Report("layout", (EXTRA_ARGS,))], TextStyle.for_stream(_Terminal()))
@@ -107,19 +106,19 @@ def test_colours_need_a_terminal_and_no_no_color(monkeypatch: pytest.MonkeyPatch
     assert not TextStyle.for_stream(_Terminal()).colour
 
 
-def test_colours_keep_the_columns_aligned() -> None:
+def test_colours_keep_the_columns_aligned():
     lines = [render_text([Report("layout", PASSED)], TextStyle(colour=colour)) for colour in (True, False)]
     plain = lines[0].replace("\x1b[32m", "").replace("\x1b[0m", "")
     assert plain == lines[1]
 
 
-def test_exit_code_is_1_after_a_failed_check_or_a_level_not_run() -> None:
+def test_exit_code_is_1_after_a_failed_check_or_a_level_not_run():
     assert Report("layout", PASSED).exit_code == 0
     assert Report("layout", (EXTRA_ARGS,)).exit_code == 1
     assert not Report("cluster", not_run="service failed").passed
 
 
-def test_json_has_every_check_and_every_finding() -> None:
+def test_json_has_every_check_and_every_finding():
     document = json.loads(as_json([Report("layout", (*PASSED, MODES), 0.84)]))
     assert (document["count"], document["failed"], document["seconds"]) == (3, 1, 0.84)
     assert document["checks"][0] == {"name": "owner-root", "subject": DEB, "passed": True}
@@ -128,7 +127,7 @@ def test_json_has_every_check_and_every_finding() -> None:
     assert findings[0] == {"expected": "0755", "found": "0705", "location": "/etc/0", "hint": "Set the mode."}
 
 
-def test_junit_has_a_suite_per_package_and_a_case_per_check(tmp_path: Path) -> None:
+def test_junit_has_a_suite_per_package_and_a_case_per_check(tmp_path):
     other = Check("modes", "rpm/kubeadm.rpm", evidence={"ls": "-rw\x00\x1b"}, seconds=0.5)
     file = tmp_path / "deep" / "report.xml"
     write_junit([Report("layout", (*PASSED, EXTRA_ARGS, other), 1.5)], file)
@@ -146,7 +145,7 @@ def test_junit_has_a_suite_per_package_and_a_case_per_check(tmp_path: Path) -> N
     assert "-rw" in (suites["layout rpm/kubeadm.rpm"][0].findtext("system-out") or "")
 
 
-def test_junit_marks_a_level_not_run_as_skipped(tmp_path: Path) -> None:
+def test_junit_marks_a_level_not_run_as_skipped(tmp_path):
     file = tmp_path / "report.xml"
     write_junit([Report("layout", PASSED), Report("cluster", not_run="no host")], file)
     root = Xml.parse(file).getroot()
@@ -154,7 +153,7 @@ def test_junit_marks_a_level_not_run_as_skipped(tmp_path: Path) -> None:
     assert "no host" in root.findall(".//skipped")[0].get("message", "")
 
 
-def test_write_junit_to_an_unwritable_path_raises_disk_error(tmp_path: Path) -> None:
+def test_write_junit_to_an_unwritable_path_raises_disk_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises((DiskError, OSError)):
         write_junit([Report("layout", PASSED)], tmp_path / "file" / "report.xml")

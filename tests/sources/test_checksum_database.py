@@ -1,7 +1,5 @@
 """Source `go`: digests that the checksum database confirmed are locked, and not mixed with unconfirmed ones."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest

@@ -46,7 +46,7 @@ def spec(*mains: str, binaries: tuple[str, ...] = (), **go: str) -> ComponentSpe
         ),
     ],
 )
-def test_missing_or_ambiguous_main_package_is_an_error(tmp_path, component, files, message) -> None:
+def test_missing_or_ambiguous_main_package_is_an_error(tmp_path, component, files, message):
     with pytest.raises(KubeparcelError) as caught:
         check_module(component, V1, module(tmp_path, files))
     assert message in caught.value.message
@@ -65,14 +65,14 @@ def test_missing_or_ambiguous_main_package_is_an_error(tmp_path, component, file
         ),
     ],
 )
-def test_fork_that_would_not_build_as_its_repository_does_is_an_error(tmp_path, go_mod, message) -> None:
+def test_fork_that_would_not_build_as_its_repository_does_is_an_error(tmp_path, go_mod, message):
     with pytest.raises(KubeparcelError) as caught:
         check_module(spec(), V1, module(tmp_path, {"main.go": MAIN}, go_mod))
     assert message in caught.value.message
     assert "--source tree:DIR" in caught.value.hint
 
 
-def test_replacements_of_a_fork_count_although_go_ignores_those_of_dependencies(tmp_path) -> None:
+def test_replacements_of_a_fork_count_although_go_ignores_those_of_dependencies(tmp_path):
     """Otherwise the program would be silently built from other modules than its repository says."""
     lines = "replace example.com/x => example.com/fork v1.2.3 // not ../x\n\nexclude example.com/y v1.0.0\n"
     source = module(tmp_path / "source", {"main.go": MAIN}, f'module "example.com/tool"\n\n{lines}')
@@ -87,10 +87,10 @@ def test_replacements_of_a_fork_count_although_go_ignores_those_of_dependencies(
     ("package", "name"),
     [("example.com/tool", "tool"), ("example.com/tool/v2", "tool"), ("a.example/x/cmd/v1", "v1"), ("v2", "v2")],
 )
-def test_program_is_named_as_go_build_names_it(package: str, name: str) -> None:
+def test_program_is_named_as_go_build_names_it(package, name):
     assert program_name(package) == name
 
 
-def test_only_program_of_a_component_has_the_name_of_its_binary(tmp_path) -> None:
+def test_only_program_of_a_component_has_the_name_of_its_binary(tmp_path):
     component = spec(binaries=("hello",))
     assert output_names(component, main_packages(component, module(tmp_path, {"main.go": MAIN}))) == ["hello"]

@@ -1,7 +1,5 @@
 """Upstream is probed before it is used, and errors of mirrors name them."""
 
-from __future__ import annotations
-
 import socket
 
 import pytest

@@ -1,7 +1,5 @@
 """Source `upstream`: versions, digests and dates of releases."""
 
-from __future__ import annotations
-
 import hashlib
 import subprocess
 import sys

@@ -9,7 +9,6 @@ import pytest
 
 from kubeparcel.trust import cyclonedx
 from kubeparcel.trust.document import serialize, utc
-from tests.packages.conftest import Make
 from tests.trust.conftest import CGO_PROGRAM, GO_PROGRAM, NFPM, SUM_AS_SHA256, cyclonedx_of, package, valid_cyclonedx
 
 BOTH = ("deb", "rpm")
@@ -35,7 +34,7 @@ def aggregate(document: Any, path: str) -> str:
     ("format_", "purl"),
     [("deb", "pkg:deb/acme/small@1.0.0-2?arch=amd64"), ("rpm", "pkg:rpm/acme/small@1.0.0-2?arch=x86_64")],
 )
-def test_document_names_the_package_and_its_digest(nfpm: Make, format_: str, purl: str) -> None:
+def test_document_names_the_package_and_its_digest(nfpm, format_, purl):
     subject = package(nfpm, {"/etc/x": "x"}, format_)
     document = cyclonedx_of(subject)
     described = document["metadata"]["component"]
@@ -47,7 +46,7 @@ def test_document_names_the_package_and_its_digest(nfpm: Make, format_: str, pur
 
 
 @pytest.mark.parametrize("format_", BOTH)
-def test_every_file_is_listed_with_its_digest(nfpm: Make, format_: str) -> None:
+def test_every_file_is_listed_with_its_digest(nfpm, format_):
     document = cyclonedx_of(package(nfpm, {"/etc/x": "x", "/usr/bin/tool": GO_PROGRAM}, format_))
     digests = {path: part["hashes"][0]["content"] for path, part in components(document, "file").items()}
     assert digests == {
@@ -56,7 +55,7 @@ def test_every_file_is_listed_with_its_digest(nfpm: Make, format_: str) -> None:
     }
 
 
-def test_go_program_lists_its_modules_and_the_standard_library(nfpm: Make) -> None:
+def test_go_program_lists_its_modules_and_the_standard_library(nfpm):
     document = cyclonedx_of(package(nfpm, {"/usr/bin/tool": GO_PROGRAM}))
     modules = components(document, "library")
     assert {name: part.get("version") for name, part in modules.items()} == {
@@ -76,20 +75,20 @@ def test_go_program_lists_its_modules_and_the_standard_library(nfpm: Make) -> No
     assert aggregate(document, "/usr/bin/tool") == "complete"
 
 
-def test_real_go_program_is_complete(nfpm: Make) -> None:
+def test_real_go_program_is_complete(nfpm):
     document = cyclonedx_of(package(nfpm, {"/usr/bin/nfpm": NFPM.read_bytes()}))
     modules = components(document, "library")
     assert len(modules) > 50
     assert [name for name, part in modules.items() if "hashes" not in part] == ["stdlib"]
 
 
-def test_what_else_is_in_a_cgo_program_is_unknown(nfpm: Make) -> None:
+def test_what_else_is_in_a_cgo_program_is_unknown(nfpm):
     document = cyclonedx_of(package(nfpm, {"/usr/bin/tool": CGO_PROGRAM}))
     assert "stdlib" in components(document, "library")
     assert aggregate(document, "/usr/bin/tool") == "unknown"
 
 
-def test_c_program_lists_the_libraries_of_the_host_and_claims_no_more(nfpm: Make, c_program: bytes) -> None:
+def test_c_program_lists_the_libraries_of_the_host_and_claims_no_more(nfpm, c_program):
     document = cyclonedx_of(package(nfpm, {"/usr/bin/tool": c_program}))
     libraries = components(document, "library")
     assert list(libraries) == ["libc.so.6"]
@@ -98,7 +97,7 @@ def test_c_program_lists_the_libraries_of_the_host_and_claims_no_more(nfpm: Make
     assert aggregate(document, "/usr/bin/tool") == "unknown"
 
 
-def test_dependencies_of_a_script_are_unknown(nfpm: Make) -> None:
+def test_dependencies_of_a_script_are_unknown(nfpm):
     document = cyclonedx_of(package(nfpm, {"/usr/bin/tool": "#!/bin/sh\n", "/etc/x": "x"}))
     assert components(document, "library") == {}
     assert aggregate(document, "/usr/bin/tool") == "unknown"
@@ -107,7 +106,7 @@ def test_dependencies_of_a_script_are_unknown(nfpm: Make) -> None:
     ]
 
 
-def test_modules_of_several_programs_are_listed_once(nfpm: Make) -> None:
+def test_modules_of_several_programs_are_listed_once(nfpm):
     document = cyclonedx_of(package(nfpm, {"/usr/bin/a": GO_PROGRAM, "/usr/bin/b": CGO_PROGRAM}))
     assert len(components(document, "library")) == 5
     assert dependencies(document, "/usr/bin/a") == dependencies(document, "/usr/bin/b")
@@ -121,19 +120,19 @@ def test_modules_of_several_programs_are_listed_once(nfpm: Make) -> None:
         ("", None),
     ],
 )
-def test_licence_is_an_expression_or_a_name(nfpm: Make, license_: str, licenses: Any) -> None:
+def test_licence_is_an_expression_or_a_name(nfpm, license_, licenses):
     document = cyclonedx_of(package(nfpm, {"/etc/x": "x"}, license_=license_))
     assert document["metadata"]["component"].get("licenses") == licenses
 
 
 @pytest.mark.parametrize("vendor", ["", "Acme & Söhne GmbH"])
-def test_any_vendor_gives_a_valid_document(nfpm: Make, vendor: str) -> None:
+def test_any_vendor_gives_a_valid_document(nfpm, vendor):
     document = cyclonedx_of(package(nfpm, {"/etc/x": "x"}, vendor=vendor))
     assert document["metadata"]["component"].get("supplier", {}).get("name", "") == vendor
 
 
 @pytest.mark.parametrize("format_", BOTH)
-def test_document_depends_on_the_package_alone(nfpm: Make, format_: str) -> None:
+def test_document_depends_on_the_package_alone(nfpm, format_):
     files = {"/usr/bin/tool": GO_PROGRAM, "/etc/x": "x"}
     first, second = (serialize(cyclonedx.package_document(package(nfpm, files, format_))) for _ in range(2))
     assert first == second
@@ -142,7 +141,7 @@ def test_document_depends_on_the_package_alone(nfpm: Make, format_: str) -> None
     assert other["metadata"]["timestamp"] == "2023-11-14T22:13:20Z"
 
 
-def test_release_lists_each_package_and_each_module_once(nfpm: Make) -> None:
+def test_release_lists_each_package_and_each_module_once(nfpm):
     packages = [cyclonedx.package_document(package(nfpm, {"/usr/bin/tool": GO_PROGRAM}, format_)) for format_ in BOTH]
     document = valid_cyclonedx(serialize(cyclonedx.release_document("kubernetes", "1.36.3", packages)))
     assert document["metadata"]["component"]["purl"] == "pkg:generic/kubernetes@1.36.3"
@@ -151,7 +150,7 @@ def test_release_lists_each_package_and_each_module_once(nfpm: Make) -> None:
     assert document["dependencies"][0] == {"ref": "pkg:generic/kubernetes@1.36.3", "dependsOn": purls}
 
 
-def test_a_time_that_no_date_has_is_the_latest() -> None:
+def test_a_time_that_no_date_has_is_the_latest():
     """As the header of a deb from elsewhere may have it."""
     assert utc(999_999_999_999) == "2106-02-07T06:28:15Z"
     assert utc(0) == "1970-01-01T00:00:00Z"

@@ -28,12 +28,12 @@ def statement(change: dict[str, Any]) -> bytes:
     return json.dumps({**json.loads(STATEMENT.dump()), **change}).encode()
 
 
-def test_the_signed_bytes_are_those_of_the_specification() -> None:
+def test_the_signed_bytes_are_those_of_the_specification():
     """The lengths are of bytes, not of characters."""
     assert signed_bytes("é".encode()) == b"DSSEv1 28 application/vnd.in-toto+json 2 \xc3\xa9"
 
 
-def test_what_is_written_is_read_again() -> None:
+def test_what_is_written_is_read_again():
     parsed = parse_envelope(envelope(), "x")
     assert parsed.signatures == (EnvelopeSignature("KEY", b"signature"),)
     assert parse_statement(parsed.payload, "x") == STATEMENT
@@ -70,7 +70,7 @@ SIGNATURE = {"keyid": "KEY", "sig": "c2lnbmF0dXJl"}
         (b"[" * 60_000, "above the limit json-depth"),
     ],
 )
-def test_damaged_envelopes_are_rejected(data: bytes, problem: str) -> None:
+def test_damaged_envelopes_are_rejected(data, problem):
     with pytest.raises(MalformedData, match=r"kubelet\.jsonl") as error:
         parse_envelope(data, "kubelet.jsonl")
     assert problem in str(error.value)
@@ -95,23 +95,23 @@ def test_damaged_envelopes_are_rejected(data: bytes, problem: str) -> None:
         (STATEMENT.dump().replace(b"#packages-v1", b"#other"), "has the buildType"),
     ],
 )
-def test_damaged_statements_are_rejected(data: bytes, problem: str) -> None:
+def test_damaged_statements_are_rejected(data, problem):
     with pytest.raises(MalformedData) as error:
         parse_statement(data, "kubelet.jsonl", PACKAGE_BUILD_TYPE)
     assert problem in str(error.value)
 
 
-def test_huge_envelopes_are_rejected_before_they_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_huge_envelopes_are_rejected_before_they_are_parsed(monkeypatch):
     monkeypatch.setattr(limits, "ENVELOPE", replace(limits.ENVELOPE, default=50))
     with pytest.raises(MalformedData, match="above the limit envelope-size of 50"):
         parse_envelope(b"[" * 51, "kubelet.jsonl")
 
 
-def test_equal_statements_are_equal_bytes() -> None:
+def test_equal_statements_are_equal_bytes():
     assert STATEMENT.dump() == Statement(STATEMENT.subjects, PACKAGE_BUILD_TYPE, {"settings": {}}).dump()
 
 
-def test_sums_of_go_modules_are_written_as_in_toto_has_them() -> None:
+def test_sums_of_go_modules_are_written_as_in_toto_has_them():
     assert resource_digest("h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=") == {
         "dirHash": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     }

@@ -74,7 +74,7 @@ def program(request: pytest.FixtureRequest) -> Path:
     return path
 
 
-def test_modules_versions_and_sums_are_those_of_cyclonedx_gomod(nfpm: Make, gomod: Path, program: Path) -> None:
+def test_modules_versions_and_sums_are_those_of_cyclonedx_gomod(nfpm, gomod, program):
     theirs = run(gomod, "bin", "-json", "-std", program)
     ours = cyclonedx.package_document(subject_with(nfpm, program))
     main = theirs["metadata"]["component"]
@@ -82,7 +82,7 @@ def test_modules_versions_and_sums_are_those_of_cyclonedx_gomod(nfpm: Make, gomo
     assert standard_library(ours["components"]) == standard_library(theirs["components"])
 
 
-def test_modules_versions_and_sums_are_those_of_syft(nfpm: Make, syft: Path, program: Path) -> None:
+def test_modules_versions_and_sums_are_those_of_syft(nfpm, syft, program):
     theirs = run(syft, "scan", f"file:{program}", "--output", "syft-json", "--quiet")
     ours = cyclonedx.package_document(subject_with(nfpm, program))
     assert modules_of(ours) == modules_by_syft(theirs)
@@ -90,7 +90,7 @@ def test_modules_versions_and_sums_are_those_of_syft(nfpm: Make, syft: Path, pro
 
 
 @pytest.mark.parametrize("format_", [cyclonedx, spdx], ids=["CycloneDX", "SPDX"])
-def test_syft_reads_every_module_of_our_documents(nfpm: Make, syft: Path, tmp_path: Path, format_: Any) -> None:
+def test_syft_reads_every_module_of_our_documents(nfpm, syft, tmp_path, format_):
     subject = subject_with(nfpm, NFPM)
     file = tmp_path / f"small{format_.SUFFIX}"
     file.write_bytes(serialize(format_.package_document(subject)))

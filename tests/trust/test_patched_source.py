@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from kubeparcel.packages import elf
 from kubeparcel.trust import spdx
 from kubeparcel.trust.document import serialize
 from kubeparcel.trust.patched_source import name_published_modules, read_patched_source
-from tests.packages.conftest import Make
 from tests.support.elf_files import elf_of_sections, go_build_info
 from tests.trust.conftest import SUM, cyclonedx_of, package, spdx_of, valid_spdx
 
@@ -49,7 +47,7 @@ def libraries(document: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("format_", ["deb", "rpm"])
-def test_cyclonedx_has_the_version_and_the_pedigree_of_patched_modules(nfpm: Make, format_: str) -> None:
+def test_cyclonedx_has_the_version_and_the_pedigree_of_patched_modules(nfpm, format_):
     modules = libraries(cyclonedx_of(package(nfpm, files(), format_)))
     assert modules["k8s.io/kubectl"]["version"] == "v0.36.3+acme.1"
     assert modules["k8s.io/kubectl"]["purl"] == "pkg:golang/k8s.io/kubectl@v0.36.3%2Bacme.1"
@@ -62,12 +60,12 @@ def test_cyclonedx_has_the_version_and_the_pedigree_of_patched_modules(nfpm: Mak
     assert modules["k8s.io/kubernetes"]["version"] == "v1.36.3"
 
 
-def test_patched_main_module_has_a_pedigree(nfpm: Make) -> None:
+def test_patched_main_module_has_a_pedigree(nfpm):
     main = libraries(cyclonedx_of(package(nfpm, files(main=PATCHED_MAIN))))["k8s.io/kubernetes"]
     assert (main["version"], main["pedigree"]["ancestors"][0]["version"]) == ("v1.36.3+acme.1", "v1.36.3")
 
 
-def test_spdx_relates_patched_modules_to_what_they_are_based_on(nfpm: Make) -> None:
+def test_spdx_relates_patched_modules_to_what_they_are_based_on(nfpm):
     document = spdx_of(package(nfpm, files(main=PATCHED_MAIN)))
     packages = {(row["name"], row["versionInfo"]): row for row in document["packages"]}
     for name, base in (("k8s.io/kubernetes", "v1.36.3"), ("k8s.io/kubectl", "v0.36.3")):
@@ -96,20 +94,20 @@ def test_spdx_relates_patched_modules_to_what_they_are_based_on(nfpm: Make) -> N
         {"version": None},
     ],
 )
-def test_record_that_is_no_record_of_patches_adds_nothing(nfpm: Make, change: dict[str, Any]) -> None:
+def test_record_that_is_no_record_of_patches_adds_nothing(nfpm, change):
     subject = package(nfpm, files({**RECORD, **change}))
     assert subject.patched_source is None
     assert "version" not in libraries(cyclonedx_of(subject))["k8s.io/kubectl"]
 
 
-def test_unknown_component_has_no_versions_of_other_modules(nfpm: Make) -> None:
+def test_unknown_component_has_no_versions_of_other_modules(nfpm):
     source = package(nfpm, files({**RECORD, "component": "other"})).patched_source
     assert source
     assert (source.modules, source.siblings) == ({"k8s.io/kubernetes": "v1.36.3"}, "")
 
 
 @pytest.mark.parametrize("main", [SUM, PATCHED_MAIN])
-def test_audit_looks_up_the_published_modules(nfpm: Make, tmp_path: Path, main: str) -> None:
+def test_audit_looks_up_the_published_modules(nfpm, tmp_path, main):
     subject = package(nfpm, files(main=main))
     source = read_patched_source(subject.contents)
     assert source

@@ -9,7 +9,6 @@ import pytest
 
 from kubeparcel.trust import spdx
 from kubeparcel.trust.document import serialize
-from tests.packages.conftest import Make
 from tests.trust.conftest import CGO_PROGRAM, GO_PROGRAM, NFPM, SUM_AS_SHA256, package, spdx_of, valid_spdx
 
 BOTH = ("deb", "rpm")
@@ -28,7 +27,7 @@ def related(document: Any, path: str) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("format_", BOTH)
-def test_document_names_the_package_its_digest_and_its_files(nfpm: Make, format_: str) -> None:
+def test_document_names_the_package_its_digest_and_its_files(nfpm, format_):
     subject = package(nfpm, {"/etc/x": "x", "/etc/y": "y"}, format_)
     document = spdx_of(subject)
     described = packages(document)["small"]
@@ -41,7 +40,7 @@ def test_document_names_the_package_its_digest_and_its_files(nfpm: Make, format_
     assert [row["fileName"] for row in document["files"]] == ["./etc/x", "./etc/y"]
 
 
-def test_go_program_is_linked_with_its_modules(nfpm: Make) -> None:
+def test_go_program_is_linked_with_its_modules(nfpm):
     document = spdx_of(package(nfpm, {"/usr/bin/tool": GO_PROGRAM}))
     assert related(document, "/usr/bin/tool") == {
         ("STATIC_LINK", "example.org/m"),
@@ -56,12 +55,12 @@ def test_go_program_is_linked_with_its_modules(nfpm: Make) -> None:
     assert "versionInfo" not in packages(document)["example.org/local"]
 
 
-def test_real_go_program_is_valid(nfpm: Make) -> None:
+def test_real_go_program_is_valid(nfpm):
     assert len(spdx_of(package(nfpm, {"/usr/bin/nfpm": NFPM.read_bytes()}))["packages"]) > 50
 
 
 @pytest.mark.parametrize("program", ["cgo", "c", "script"])
-def test_unknown_static_links_are_noassertion(nfpm: Make, c_program: bytes, program: str) -> None:
+def test_unknown_static_links_are_noassertion(nfpm, c_program, program):
     data = {"cgo": CGO_PROGRAM, "c": c_program, "script": b"#!/bin/sh\n"}[program]
     document = spdx_of(package(nfpm, {"/usr/bin/tool": data}))
     assert ("STATIC_LINK", "NOASSERTION") in related(document, "/usr/bin/tool")
@@ -72,20 +71,20 @@ def test_unknown_static_links_are_noassertion(nfpm: Make, c_program: bytes, prog
     ("license_", "declared", "others"),
     [("MIT", "MIT", []), ("acme EULA, v2", "LicenseRef-acme-EULA-v2", ["acme EULA, v2"]), ("", "NOASSERTION", [])],
 )
-def test_licence_that_spdx_does_not_list_is_quoted(nfpm: Make, license_: str, declared: str, others: list[str]) -> None:
+def test_licence_that_spdx_does_not_list_is_quoted(nfpm, license_, declared, others):
     document = spdx_of(package(nfpm, {"/etc/x": "x"}, license_=license_))
     assert packages(document)["small"]["licenseDeclared"] == declared
     assert [row["extractedText"] for row in document.get("hasExtractedLicensingInfos", ())] == others
 
 
-def test_document_depends_on_the_package_alone(nfpm: Make) -> None:
+def test_document_depends_on_the_package_alone(nfpm):
     subject = package(nfpm, {"/usr/bin/tool": GO_PROGRAM})
     assert serialize(spdx.package_document(subject)) == serialize(spdx.package_document(subject))
     other = spdx_of(package(nfpm, {"/usr/bin/tool": CGO_PROGRAM}))
     assert other["documentNamespace"] != spdx_of(subject)["documentNamespace"]
 
 
-def test_release_contains_each_package_and_each_module_once(nfpm: Make) -> None:
+def test_release_contains_each_package_and_each_module_once(nfpm):
     documents = [spdx.package_document(package(nfpm, {"/usr/bin/tool": GO_PROGRAM}, format_)) for format_ in BOTH]
     document = valid_spdx(serialize(spdx.release_document("kubernetes", "1.36.3", documents)))
     assert len(document["packages"]) == 1 + 2 + 5

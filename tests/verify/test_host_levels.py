@@ -1,9 +1,5 @@
 """Levels on the hosts of this machine, with an engine that runs commands here."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 
 from kubeparcel.console import QuietLog
@@ -16,7 +12,7 @@ from tests.support.package_builders import deb
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_packages_stay_for_a_container_that_is_kept(workdir: Path, monkeypatch: pytest.MonkeyPatch, keep: bool) -> None:
+def test_packages_stay_for_a_container_that_is_kept(workdir, monkeypatch, keep):
     for name, value in engine(workdir / "engine", workdir / "containers").items():
         monkeypatch.setenv(name, value)
     file = deb(workdir, "kubectl", "1.36.3-1")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +14,6 @@ import pytest
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import ToolError, UsageError
 from kubeparcel.hosts import catalog
-from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.model import Format
 from kubeparcel.reports.results import Finding
 from kubeparcel.store import Store
@@ -45,7 +43,7 @@ class FakeHosts:
 
 
 def fake_context(name: str, packages: Any = None) -> HostContext:
-    return HostContext(SimpleNamespace(name=name), packages, label=name)  # type: ignore[arg-type]
+    return HostContext(SimpleNamespace(name=name), packages, label=name)
 
 
 def passing(_: FakeHosts) -> Sequence[Finding]:
@@ -75,7 +73,7 @@ def run(planned: PlannedScenario[FakeHosts], session: Any = None) -> Any:
     return run_scenario(LEVEL, session or FakeSession(), planned)
 
 
-def test_run_scenario_continues_after_a_failed_step_and_stops_after_a_vital_one() -> None:
+def test_run_scenario_continues_after_a_failed_step_and_stops_after_a_vital_one():
     checks = run(
         plan(
             Step("first", "", failing),
@@ -87,7 +85,7 @@ def test_run_scenario_continues_after_a_failed_step_and_stops_after_a_vital_one(
     assert [(check.name, check.passed) for check in checks] == [("first", False), ("second", True), ("vital", False)]
 
 
-def test_run_scenario_reports_an_error_as_a_finding_with_a_hint() -> None:
+def test_run_scenario_reports_an_error_as_a_finding_with_a_hint():
     (check,) = run(plan(Step("step", "meaning", raising)))
     (finding,) = check.findings
     assert finding.expected == "the step completes"
@@ -96,15 +94,15 @@ def test_run_scenario_reports_an_error_as_a_finding_with_a_hint() -> None:
     assert (check.subject, check.host, check.meaning) == ("scenario", "trixie", "meaning")
 
 
-def test_run_scenario_keeps_all_containers_of_a_failed_scenario_only() -> None:
+def test_run_scenario_keeps_all_containers_of_a_failed_scenario_only():
     session = FakeSession()
     run(plan(Step("good", "", passing)), session)
     assert session.kept == []
     run(plan(Step("bad", "", failing), names=("a", "b")), session)
-    assert [container.name for container in session.kept] == ["a", "b"]  # type: ignore[attr-defined]
+    assert [container.name for container in session.kept] == ["a", "b"]
 
 
-def test_run_scenario_collects_evidence_of_failed_steps_and_labels_hosts() -> None:
+def test_run_scenario_collects_evidence_of_failed_steps_and_labels_hosts():
     def record(hosts: FakeHosts) -> Sequence[Finding]:
         hosts.contexts[0].evidence["id"] = "root"
         return (Finding("x", "y"),) if failed else ()
@@ -123,7 +121,7 @@ def test_run_scenario_collects_evidence_of_failed_steps_and_labels_hosts() -> No
     assert check.evidence == {"a: id": "root", "b: journal": "died"}
 
 
-def test_run_level_returns_checks_in_planned_order_and_runs_only_the_named_scenarios() -> None:
+def test_run_level_returns_checks_in_planned_order_and_runs_only_the_named_scenarios():
     lock, order = threading.Lock(), []
 
     def item(host: catalog.Host, name: str) -> PlannedScenario[FakeHosts]:
@@ -151,7 +149,7 @@ def test_run_level_returns_checks_in_planned_order_and_runs_only_the_named_scena
     assert order == [("trixie", "long"), ("trixie-dnf", "long"), ("trixie", "short"), ("trixie-dnf", "short")]
 
 
-def test_package_sets_are_read_once_per_format(package_sets: Mapping[str, PackageSet], tmp_path: Path) -> None:
+def test_package_sets_are_read_once_per_format(package_sets, tmp_path):
     sets = PackageSets([package_sets["etc"].folder], tmp_path)
     assert sets.formats == {Format.DEB}
     packages = sets.require(TRIXIE)
@@ -160,22 +158,20 @@ def test_package_sets_are_read_once_per_format(package_sets: Mapping[str, Packag
     assert sets.get(Format.RPM) is None
 
 
-def test_package_sets_without_a_hosts_format_name_the_host_and_the_format(
-    package_sets: Mapping[str, PackageSet], tmp_path: Path
-) -> None:
+def test_package_sets_without_a_hosts_format_name_the_host_and_the_format(package_sets, tmp_path):
     sets = PackageSets([package_sets["etc"].folder], tmp_path)
     with pytest.raises(UsageError, match="--on trixie-dnf: no rpm packages for this machine"):
         sets.require(FEDORA)
 
 
-def test_level_run_without_previous_packages_has_none(package_sets: Mapping[str, PackageSet], tmp_path: Path) -> None:
+def test_level_run_without_previous_packages_has_none(package_sets, tmp_path):
     session: Any = SimpleNamespace(folder=tmp_path)
     level_run = LevelRun.create(session, [package_sets["etc"].folder])
     assert level_run.previous.files == []
     assert level_run.previous.get(Format.DEB) is None
 
 
-def test_packages_that_this_machine_has_not_built_are_known_by_their_digests(tmp_path: Path) -> None:
+def test_packages_that_this_machine_has_not_built_are_known_by_their_digests(tmp_path):
     store = Store(tmp_path / "store")
     dist = tmp_path / "dist"
     dist.mkdir()

@@ -17,19 +17,19 @@ TRIXIE = catalog.load_hosts().get("trixie")
 Sets = Mapping[str, PackageSet]
 
 
-def test_require_node_packages_returns_the_release(package_sets: Sets) -> None:
+def test_require_node_packages_returns_the_release(package_sets):
     release = require_node_packages("service", TRIXIE, package_sets["etc"])
     assert release == Version(1, 36, 3)
 
 
-def test_require_node_packages_names_the_missing_packages(package_sets: Sets) -> None:
+def test_require_node_packages_names_the_missing_packages(package_sets):
     packages = package_sets["etc"]
     kubectl = tuple(package for package in packages.contents if package.name == "kubectl")
     with pytest.raises(UsageError, match="needs kubeadm and kubelet as deb"):
         require_node_packages("service", TRIXIE, replace(packages, contents=kubectl))
 
 
-def test_require_node_packages_rejects_an_old_release_and_names_another_level(package_sets: Sets) -> None:
+def test_require_node_packages_rejects_an_old_release_and_names_another_level(package_sets):
     packages = package_sets["etc"]
     old = tuple(
         replace(package, version="1.30.2") if package.name == "kubeadm" else package for package in packages.contents
@@ -50,13 +50,13 @@ class FakeContainer:
         return self.unified
 
 
-def test_with_cgroup_v2_the_kubelet_uses_the_systemd_driver() -> None:
-    configuration = kubelet_configuration(FakeContainer(unified=True))  # type: ignore[arg-type]
+def test_with_cgroup_v2_the_kubelet_uses_the_systemd_driver():
+    configuration = kubelet_configuration(FakeContainer(unified=True))
     assert configuration["cgroupDriver"] == "systemd"
     assert {"failCgroupV1", "cgroupRoot"}.isdisjoint(configuration)
 
 
-def test_with_cgroup_v1_the_kubelet_is_allowed_to_start_and_has_its_own_root() -> None:
-    configuration = kubelet_configuration(FakeContainer(unified=False))  # type: ignore[arg-type]
+def test_with_cgroup_v1_the_kubelet_is_allowed_to_start_and_has_its_own_root():
+    configuration = kubelet_configuration(FakeContainer(unified=False))
     assert configuration["failCgroupV1"] is False
     assert (configuration["cgroupDriver"], configuration["cgroupRoot"]) == ("cgroupfs", "/kubelet")

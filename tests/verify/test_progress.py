@@ -34,7 +34,7 @@ def plain_log() -> tuple[PlainLog, io.StringIO]:
     return PlainLog(stream, interval=1000), stream
 
 
-def test_plain_log_has_a_line_per_scenario_and_per_completed_host(timeless: None) -> None:
+def test_plain_log_has_a_line_per_scenario_and_per_completed_host(timeless):
     log, stream = plain_log()
     run_two_hosts(log)
     assert stream.getvalue().splitlines() == [
@@ -46,13 +46,13 @@ def test_plain_log_has_a_line_per_scenario_and_per_completed_host(timeless: None
     ]
 
 
-def test_plain_log_reports_the_current_step_at_each_interval() -> None:
+def test_plain_log_reports_the_current_step_at_each_interval():
     stream = io.StringIO()
     run_two_hosts(PlainLog(stream, interval=0))
     assert "Install    trixie · 1 of 4 · lifecycle · install\n" in stream.getvalue()
 
 
-def test_terminal_has_a_bar_per_host_and_lines_for_failures_only() -> None:
+def test_terminal_has_a_bar_per_host_and_lines_for_failures_only():
     stream = io.StringIO()
     run_two_hosts(LiveLog(Console(file=stream, force_terminal=True, highlight=False, width=100)))
     output = stream.getvalue()
@@ -63,12 +63,12 @@ def test_terminal_has_a_bar_per_host_and_lines_for_failures_only() -> None:
     assert "trixie-dnf · lifecycle · 2 checks" not in output
 
 
-def test_quiet_log_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_log_prints_nothing(capsys):
     run_two_hosts(QuietLog())
     assert capsys.readouterr() == ("", "")
 
 
-def test_interrupted_host_is_not_reported_as_completed() -> None:
+def test_interrupted_host_is_not_reported_as_completed():
     log, stream = plain_log()
     with (
         pytest.raises(KeyboardInterrupt),
@@ -79,7 +79,7 @@ def test_interrupted_host_is_not_reported_as_completed() -> None:
     assert stream.getvalue() == ""
 
 
-def test_scenarios_of_one_host_can_end_in_several_threads(timeless: None) -> None:
+def test_scenarios_of_one_host_can_end_in_several_threads(timeless):
     log, stream = plain_log()
     steps = [5] * 40
     with show_progress(log, "install", {"trixie": steps}) as hosts, ThreadPoolExecutor(8) as pool:

@@ -83,12 +83,12 @@ def verified(workdir, monkeypatch) -> dict[str, list[tuple[Path, ...]]]:
     """The files that each level got."""
     seen: dict[str, list[tuple[Path, ...]]] = {"layout": [], "hosts": []}
 
-    def check(paths, *_):  # type: ignore[no-untyped-def]
+    def check(paths, *_):
         seen["layout"].append(tuple(paths))
         wrong = (Finding("a", "b"),) if any("1.35" in path.name for path in paths) else ()
         return Report("layout", (Check("same", "cri-tools"), Check("x", paths[0].name, findings=wrong)), 1.0)
 
-    def run(request, *_):  # type: ignore[no-untyped-def]
+    def run(request, *_):
         seen["hosts"].append(request.paths)
         return [Report("install", (Check("x", "x"),))]
 
@@ -101,7 +101,7 @@ def verified(workdir, monkeypatch) -> dict[str, list[tuple[Path, ...]]]:
 
 def verify(workdir: Path, **options: str) -> list[Report]:
     request = VerifyRequest(**{"level": "layout", **options}, paths=(workdir,))
-    return list(run_levels(request, load_settings({}), QuietLog(), None).reports)  # type: ignore[arg-type]
+    return list(run_levels(request, load_settings({}), QuietLog(), None).reports)
 
 
 def test_layout_level_verifies_each_release_in_turn(workdir, verified):

@@ -36,14 +36,14 @@ def context(results: Mapping[str, tuple[str, int]], manager: str = "apt", label:
     return HostContext(container, packages, label=label)
 
 
-def test_run_records_output_and_exit_code_as_evidence() -> None:
+def test_run_records_output_and_exit_code_as_evidence():
     host = context({"false": ("nothing\n", 1)})
     host.run("false", "a b")
     host.run("true")
     assert host.evidence == {"false 'a b'": "nothing\n(exit code 1)", "true": ""}
 
 
-def test_run_successfully_yields_the_end_of_the_output_and_the_command() -> None:
+def test_run_successfully_yields_the_end_of_the_output_and_the_command():
     host = context({"kubeadm": ("\n".join(f"line {i}" for i in range(40)), 3)}, label="worker")
     (finding,) = host.run_successfully("kubeadm", "join")
     assert finding.expected == "exit code 0"
@@ -52,7 +52,7 @@ def test_run_successfully_yields_the_end_of_the_output_and_the_command() -> None
     assert list(context({}).run_successfully("kubeadm", "join")) == []
 
 
-def test_packages_are_named_only_where_there_are_two_sets() -> None:
+def test_packages_are_named_only_where_there_are_two_sets():
     packages: Any = SimpleNamespace(label="1.36.3-1")
     previous: Any = SimpleNamespace(label="1.36.3-1~0")
     host = replace(context({}), packages=packages, previous=previous)
@@ -61,14 +61,14 @@ def test_packages_are_named_only_where_there_are_two_sets() -> None:
     assert replace(host, previous=None).describe_packages(previous=False) == ""
 
 
-def test_run_manager_reports_errors_of_a_command_that_succeeds() -> None:
+def test_run_manager_reports_errors_of_a_command_that_succeeds():
     host = context({"apt-get": ("dpkg: error: something\nfine\n", 0)})
     (finding,) = host.run_manager("apt-get --yes install {names}", ["kubectl"])
     assert finding.found == "dpkg: error: something"
     assert finding.location == "apt-get --yes install kubectl"
 
 
-def test_installed_versions_excludes_packages_that_are_not_configured() -> None:
+def test_installed_versions_excludes_packages_that_are_not_configured():
     output = "kubectl\t1.36.3-1\tii \nkubelet\t1.36.3-1\trc \nno packages found matching x\n"
     assert context({"dpkg-query": (output, 1)}).installed_versions(["kubectl", "kubelet"]) == {"kubectl": "1.36.3-1"}
     output = "kubectl\t1.36.3-1\npackage kubelet is not installed\n"
@@ -76,7 +76,7 @@ def test_installed_versions_excludes_packages_that_are_not_configured() -> None:
     assert host.installed_versions(["kubectl", "kubelet"]) == {"kubectl": "1.36.3-1"}
 
 
-def test_assert_versions_reports_other_and_missing_versions() -> None:
+def test_assert_versions_reports_other_and_missing_versions():
     host = context({"dpkg-query": ("kubectl\t1:1.36.3-1\tii \n", 0)})
     findings = list(host.assert_versions({"kubectl": "1.36.3-1", "kubeadm": "1.36.3-1"}))
     assert [(finding.expected, finding.found) for finding in findings] == [
@@ -85,7 +85,7 @@ def test_assert_versions_reports_other_and_missing_versions() -> None:
     ]
 
 
-def test_run_each_splits_the_outputs_of_one_script() -> None:
+def test_run_each_splits_the_outputs_of_one_script():
     mark = "@@kubeparcel@@"
     host = context({"sh": (f"v1\n{mark}0{mark}\n{mark}127{mark}", 0)})
     results = host.run_each([["a", "version"], ["b"]])
@@ -93,14 +93,14 @@ def test_run_each_splits_the_outputs_of_one_script() -> None:
     assert host.evidence == {"a version": "v1", "b": "\n(exit code 127)"}
 
 
-def test_purge_removes_where_the_package_manager_has_no_purge() -> None:
+def test_purge_removes_where_the_package_manager_has_no_purge():
     for manager, command in (("apt", "apt-get --yes purge a"), ("dnf", "dnf --assumeyes remove a")):
         host = context({}, manager)
         assert list(manage("purge", "a")(host)) == []
         assert list(host.evidence) == [command]
 
 
-def test_package_mounts_include_previous_packages_if_there_are_any() -> None:
+def test_package_mounts_include_previous_packages_if_there_are_any():
     new: Any = SimpleNamespace(folder="new")
     old: Any = SimpleNamespace(folder="old")
     assert package_mounts(new, None) == {"new": "/packages/current"}

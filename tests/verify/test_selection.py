@@ -54,25 +54,25 @@ def verify(package: Path, *only: str, level: str = "") -> VerifyResult:
         ("cluster/*", {"cluster": ["upgrade"]}),
     ],
 )
-def test_names_steps_and_patterns_select_entries(pattern: str, selected: dict[str, list[str]]) -> None:
+def test_names_steps_and_patterns_select_entries(pattern, selected):
     filtered = Selection((pattern,)).filter(ENTRIES)
     assert {level: [entry.name for entry in of_level] for level, of_level in filtered.items()} == selected
 
 
-def test_unknown_name_is_an_error_with_near_names() -> None:
+def test_unknown_name_is_an_error_with_near_names():
     with pytest.raises(UsageError, match=r"unknown name 'upgrad'\. Did you mean upgrade\?"):
         Selection(("modes", "upgrad")).require_known(ENTRIES, list(ENTRIES))
     with pytest.raises(UsageError, match="unknown name 'x-\\*'"):
         Selection(("x-*",)).require_known(ENTRIES, list(ENTRIES))
 
 
-def test_name_of_a_later_level_is_an_error(package: Path) -> None:
+def test_name_of_a_later_level_is_an_error(package):
     with pytest.raises(UsageError, match="'kubelet-alone' is in the level install, after --level layout") as error:
         verify(package, "kubelet-alone", level="layout")
     assert "--level install" in str(error.value)
 
 
-def test_only_the_selected_checks_run_and_the_others_have_not_passed(package: Path) -> None:
+def test_only_the_selected_checks_run_and_the_others_have_not_passed(package):
     result = verify(package, "modes", "go-*")
     (report,) = result.reports
     states = {check.name: str(check.state) for check in report.checks}
@@ -97,12 +97,12 @@ def test_only_the_selected_checks_run_and_the_others_have_not_passed(package: Pa
     assert 'id="failures"' not in page
 
 
-def test_selection_that_applies_to_nothing_is_an_error(package: Path) -> None:
+def test_selection_that_applies_to_nothing_is_an_error(package):
     with pytest.raises(UsageError, match="--only unit-restart: no such check or scenario applies"):
         verify(package, "unit-restart")
 
 
-def test_level_of_which_no_check_ran_has_not_passed() -> None:
+def test_level_of_which_no_check_ran_has_not_passed():
     report = Report("install", (Check("upgrade", "upgrade", not_run="no previous packages"),))
     assert not report.passed
     assert report.exit_code == 0
@@ -110,14 +110,14 @@ def test_level_of_which_no_check_ran_has_not_passed() -> None:
     assert "upgrade (no previous packages)" in as_text([report])
 
 
-def test_failure_in_a_scenario_with_two_package_sets_names_the_set() -> None:
+def test_failure_in_a_scenario_with_two_package_sets_names_the_set():
     check = Check("versions", "upgrade", findings=(Finding("1", "2"),), packages="previous, 1.36.3-1~0")
     report = Report("install", (check,))
     for text in (as_text([report]), as_json([report]), render_junit([report]).decode()):
         assert "previous, 1.36.3-1~0" in text
 
 
-def test_list_has_every_check_and_scenario_in_80_columns() -> None:
+def test_list_has_every_check_and_scenario_in_80_columns():
     text = list_checks(VerifyRequest("", ()), Settings(), as_json=False)
     assert max(map(len, text.splitlines())) <= 80
     assert "no two packages that are installed together contain" in text
@@ -134,7 +134,7 @@ def test_list_has_every_check_and_scenario_in_80_columns() -> None:
             assert all(step["meaning"] for step in entry.get("checks", ()))
 
 
-def test_list_can_be_narrowed_by_level_and_names() -> None:
+def test_list_can_be_narrowed_by_level_and_names():
     request = VerifyRequest("install", (), only=("kubelet-alone", "modes"))
     document = json.loads(list_checks(request, Settings(), as_json=True))
     names = [(level["level"], entry["name"]) for level in document["levels"] for entry in level["checks"]]

@@ -1,13 +1,11 @@
 """Parsing of unit files and environment files."""
 
-from __future__ import annotations
-
 import pytest
 
 from kubeparcel.verify.systemd_unit import joined_variables, parse_environment_file, parse_unit, split_words
 
 
-def test_setting_has_section_and_line_number() -> None:
+def test_setting_has_section_and_line_number():
     unit = parse_unit("# comment\n[Service]\n ExecStart = /bin/a b \n; another\n[Install]\nWantedBy=x\n")
     assert [(s.section, s.key, s.value, s.line) for s in unit.settings] == [
         ("Service", "ExecStart", "/bin/a b", 3),
@@ -16,24 +14,24 @@ def test_setting_has_section_and_line_number() -> None:
     assert unit.invalid_lines == ()
 
 
-def test_empty_assignment_clears_the_list() -> None:
+def test_empty_assignment_clears_the_list():
     unit = parse_unit("[Service]\nExecStart=a\nExecStart=\nExecStart=b\n")
     assert [setting.value for setting in unit.effective_list("Service", "ExecStart")] == ["b"]
     assert [setting.value for setting in unit.assignments("Service", "ExecStart")] == ["a", "", "b"]
 
 
-def test_section_can_be_repeated() -> None:
+def test_section_can_be_repeated():
     unit = parse_unit("[Service]\nA=1\n[Unit]\nB=2\n[Service]\nA=3\n")
     assert unit.effective_value("Service", "A") == unit.settings[2]
 
 
-def test_continuation_skips_comment_lines() -> None:
+def test_continuation_skips_comment_lines():
     unit = parse_unit("[Service]\nExecStart=/bin/a \\\n# not this\n  b\nRestart=always\n")
     assert unit.settings[0].value.split() == ["/bin/a", "b"]
     assert unit.settings[1].key == "Restart"
 
 
-def test_lines_that_systemd_ignores_are_invalid() -> None:
+def test_lines_that_systemd_ignores_are_invalid():
     assert parse_unit("A=1\n[Service\nB\n[Service]\n=x\n").invalid_lines == (
         (1, "A=1"),
         (2, "[Service"),
@@ -42,13 +40,13 @@ def test_lines_that_systemd_ignores_are_invalid() -> None:
     )
 
 
-def test_split_words_keeps_quoted_spaces() -> None:
+def test_split_words_keeps_quoted_spaces():
     words = split_words("""a "b c" 'd e' f"g h"i \\x""")
     assert [word.text for word in words] == ["a", "b c", "d e", "fg hi", "x"]
     assert [word.quoted for word in words] == [False, True, True, True, True]
 
 
-def test_environment_file_has_names_values_and_line_numbers() -> None:
+def test_environment_file_has_names_values_and_line_numbers():
     text = '# comment\nA=1\nB="x y"\n\nexport C=2\nD\n'
     assert parse_environment_file(text) == (("A", "1", 2), ("B", "x y", 3), ("export C", "2", 5), ("D", "", 6))
 

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 
@@ -88,7 +87,7 @@ def read(url: str, policy: RetryPolicy = IMPATIENT) -> bytes | None:
         (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     ],
 )
-def test_server_that_sends_a_byte_now_and_then_is_retried_then_reported(start: bytes, text: bytes) -> None:
+def test_server_that_sends_a_byte_now_and_then_is_retried_then_reported(start, text):
     connections: list[int] = []
     began = time.monotonic()
     with raw_server(slowly(start, text), connections) as url, pytest.raises(ExternalError, match=r"sent only|answer"):
@@ -109,7 +108,7 @@ def test_server_that_sends_a_byte_now_and_then_is_retried_then_reported(start: b
         (CHUNKED + b"0\r\n", b"Trailer: 1\r\n"),
     ],
 )
-def test_response_without_an_end_is_reported(start: bytes, text: bytes) -> None:
+def test_response_without_an_end_is_reported(start, text):
     began = time.monotonic()
     policy = RetryPolicy(read_timeout=30, attempts=1)
     with raw_server(endlessly(start, text), []) as url, pytest.raises(ExternalError):
@@ -133,13 +132,13 @@ def test_response_without_an_end_is_reported(start: bytes, text: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize("code", [b"200 OK", b"302 Found", b"99999999 \xff", b"206 Partial"])
-def test_odd_headers_end_in_a_result_or_an_error(header: bytes, code: bytes) -> None:
+def test_odd_headers_end_in_a_result_or_an_error(header, code):
     answer = b"HTTP/1.1 " + code + b"\r\n" + header + b"\r\n\r\nhello"
     with raw_server(lambda send: send(answer), []) as url, suppress(ExternalError):
         read(url, RetryPolicy(read_timeout=5, attempts=1))
 
 
-def test_file_that_advances_a_byte_at_each_attempt_is_not_retried_without_end() -> None:
+def test_file_that_advances_a_byte_at_each_attempt_is_not_retried_without_end():
     size = 0
 
     def attempt() -> int:
@@ -171,7 +170,7 @@ def test_file_that_advances_a_byte_at_each_attempt_is_not_retried_without_end() 
         ("example.org", ""),
     ],
 )
-def test_local_addresses_are_recognized_in_every_notation(address: str, kind: str) -> None:
+def test_local_addresses_are_recognized_in_every_notation(address, kind):
     assert local_kind(address) == kind
 
 
@@ -198,9 +197,7 @@ def follow(session: Session, url: str) -> bytes | None:
         ("http://h\x1b[2J/", "not an http"),
     ],
 )
-def test_redirect_to_a_host_that_nobody_named_is_not_followed(
-    site: sites.UpstreamSite, target: str, message: str
-) -> None:
+def test_redirect_to_a_host_that_nobody_named_is_not_followed(site, target, message):
     with sites.serve_site("127.0.0.2") as other:
         other.files["/y"] = b"secret"
         site.faults["/x"] = [sites.redirect(target.format(port=other.url.rpartition(":")[2]))]
@@ -211,19 +208,19 @@ def test_redirect_to_a_host_that_nobody_named_is_not_followed(
 
 
 @pytest.mark.parametrize("origin", ["https://example.org/x", "http://example.org/x"])
-def test_tls_is_not_lost_at_any_hop(origin: str) -> None:
+def test_tls_is_not_lost_at_any_hop(origin):
     with pytest.raises(DownloadError, match="an address without TLS"):
         redirect_target(origin, "https://example.org/x", "http://example.org/x", None, ())
 
 
-def test_password_stays_with_its_host() -> None:
+def test_password_stays_with_its_host():
     origin = "http://u:p@example.org/x"
     assert redirect_target(origin, origin, "https://example.org/y", None, ()) == "https://u:p@example.org/y"
     assert redirect_target(origin, origin, "/y", None, ()) == "http://u:p@example.org/y"
     assert redirect_target(origin, origin, "http://cdn.example.org/y", None, ()) == "http://cdn.example.org/y"
 
 
-def test_redirect_names_the_option_that_allows_its_host(site: sites.UpstreamSite) -> None:
+def test_redirect_names_the_option_that_allows_its_host(site):
     with sites.serve_site("127.0.0.2") as other:
         other.files["/y"] = b"data"
         site.faults["/x"] = [sites.redirect(f"{other.url}/y")] * 2
@@ -232,7 +229,7 @@ def test_redirect_names_the_option_that_allows_its_host(site: sites.UpstreamSite
         assert follow(Session(IMPATIENT, follow=frozenset({"127.0.0.2"})), f"{site.url}/x") == b"data"
 
 
-def test_redirects_within_the_host_are_followed_but_not_without_end(site: sites.UpstreamSite) -> None:
+def test_redirects_within_the_host_are_followed_but_not_without_end(site):
     site.files["/y"] = b"data"
     site.faults["/x"] = [sites.redirect("/y")]
     session = Session(IMPATIENT, follow=frozenset())
@@ -243,7 +240,7 @@ def test_redirects_within_the_host_are_followed_but_not_without_end(site: sites.
     assert len(site.requests_for("/x")) < 20
 
 
-def test_download_without_an_end_stops_at_a_limit(tmp_path: Path) -> None:
+def test_download_without_an_end_stops_at_a_limit(tmp_path):
     limit = Limit("small", 100_000, "bytes", "")
     answer = endlessly(OK + b"\r\n", b"x" * 1000)
     with raw_server(answer, []) as url, pytest.raises(DownloadError, match="above the limit small of 100,000 bytes"):
@@ -251,7 +248,7 @@ def test_download_without_an_end_stops_at_a_limit(tmp_path: Path) -> None:
     assert (tmp_path / "part").stat().st_size < 3_000_000
 
 
-def test_body_of_a_redirect_is_not_read(site: sites.UpstreamSite) -> None:
+def test_body_of_a_redirect_is_not_read(site):
     site.files["/y"] = b"data"
 
     def endless(handler: sites.Handler, _: bytes) -> None:
@@ -266,9 +263,7 @@ def test_body_of_a_redirect_is_not_read(site: sites.UpstreamSite) -> None:
     assert follow(Session(IMPATIENT), f"{site.url}/x") == b"data"
 
 
-def test_named_host_is_asked_although_it_is_local_and_others_are_not(
-    site: sites.UpstreamSite, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_named_host_is_asked_although_it_is_local_and_others_are_not(site, monkeypatch):
     """A name that resolves to this machine is as local as the address itself."""
     site.files["/y"] = b"secret"
     port = int(site.url.rpartition(":")[2])
@@ -276,7 +271,7 @@ def test_named_host_is_asked_although_it_is_local_and_others_are_not(
     session.named_hosts.add("example.org")
     resolved = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: resolved)
-    connection = session.get_adapter("http://inside.example").get_connection_with_tls_context(  # type: ignore[attr-defined]
+    connection = session.get_adapter("http://inside.example").get_connection_with_tls_context(
         session.prepare(f"http://inside.example:{port}/y"), True
     )
     with pytest.raises(DownloadError, match="loopback"):

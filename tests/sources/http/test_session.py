@@ -1,7 +1,5 @@
 """HTTP sessions use the proxies, credentials and certificates of the environment."""
 
-from __future__ import annotations
-
 import base64
 import ssl
 import subprocess

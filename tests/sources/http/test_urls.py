@@ -1,7 +1,5 @@
 """URLs that users give: invalid ones are reported, and passwords never."""
 
-from __future__ import annotations
-
 import pytest
 
 from kubeparcel.errors import ConfigurationError
@@ -22,18 +20,18 @@ INVALID += ("http://a b/", "http://h\x1b[2J/", "http://./", "http://..", f"http:
         "file:///srv/mirror",
     ],
 )
-def test_valid_url_is_returned(url: str) -> None:
+def test_valid_url_is_returned(url):
     assert check_url(url) == url
 
 
 @pytest.mark.parametrize("url", INVALID)
-def test_url_without_a_valid_host_is_rejected(url: str) -> None:
+def test_url_without_a_valid_host_is_rejected(url):
     with pytest.raises(ConfigurationError, match="no valid host and port"):
         check_url(url)
 
 
 @pytest.mark.parametrize("password", ["secret", "se/cret", "se#cret", "se?cret", "se@cret", "se:cret"])
-def test_password_is_never_shown(password: str) -> None:
+def test_password_is_never_shown(password):
     assert redact_url(f"https://user:{password}@host/x") == "https://host/x"
 
 
@@ -51,7 +49,7 @@ def test_password_is_never_shown(password: str) -> None:
 @pytest.mark.parametrize(
     "url", [*INVALID[:1], "https://user:se/c?r#et@127.0.0.1:9/x", "ftp://user:secret@host/x", "https://u:secret@[::1/"]
 )
-def test_tasks_report_a_url_without_its_password(workdir, capsys, command: str, url: str) -> None:
+def test_tasks_report_a_url_without_its_password(workdir, capsys, command, url):
     assert exit_code(*command.format(url).split()) == 2
     output = capsys.readouterr()
     assert output.err
@@ -60,12 +58,12 @@ def test_tasks_report_a_url_without_its_password(workdir, capsys, command: str, 
 
 
 @pytest.mark.parametrize("host", ["http://cdn.example.org/", "a b", "cdn.example.org:x", "[::1", "\x1b[2J"])
-def test_hosts_to_follow_are_checked(workdir, capsys, host: str) -> None:
+def test_hosts_to_follow_are_checked(workdir, capsys, host):
     assert exit_code("ls", "http://127.0.0.1:9/", "--follow", host) == 2
     assert "Invalid --follow" in capsys.readouterr().err
 
 
-def test_proxy_without_its_library_is_an_error(workdir, capsys, monkeypatch) -> None:
+def test_proxy_without_its_library_is_an_error(workdir, capsys, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "socks5://h")
     assert exit_code("ls", "http://example.invalid/") == 3
     assert "example.invalid" in capsys.readouterr().err

@@ -1,7 +1,5 @@
 """Signatures without a bundle are completed by their entry in the transparency log."""
 
-from __future__ import annotations
-
 import json
 from contextlib import suppress
 

@@ -1,7 +1,5 @@
 """Trust roots: invalid and missing ones, and the public instance's."""
 
-from __future__ import annotations
-
 import pytest
 
 from kubeparcel.errors import ConfigurationError, SignatureError

@@ -23,7 +23,7 @@ from tests.support.archive_builders import File, rpm
 from tests.support.elf_files import Go, elf
 from tests.support.repository_fixtures import Publish
 from tests.support.vulnerability_databases import entry, write_database
-from tests.trust.audit.conftest import HTTP2, NET, RunAudit
+from tests.trust.audit.conftest import HTTP2, NET
 
 SCANNER = """\
 #!/usr/bin/env python3
@@ -84,9 +84,7 @@ def repository(publish: Publish, earlier: Path, repo: Path) -> Path:
     return repo
 
 
-def test_advisories_name_the_vulnerabilities_that_only_the_earlier_version_has(
-    run_audit: RunAudit, earlier: Path, database: Path, tmp_path: Path
-) -> None:
+def test_advisories_name_the_vulnerabilities_that_only_the_earlier_version_has(run_audit, earlier, database, tmp_path):
     dist = release(tmp_path / "dist", "1.36.4", "v0.51.0")
     code, out, error = run_audit(dist, "--since", earlier, "--database", database)
     assert code == 1
@@ -107,9 +105,7 @@ def test_advisories_name_the_vulnerabilities_that_only_the_earlier_version_has(
     assert [path.read_bytes() for path in files] == before
 
 
-def test_a_release_that_fixes_nothing_has_no_advisory(
-    run_audit: RunAudit, earlier: Path, database: Path, tmp_path: Path
-) -> None:
+def test_a_release_that_fixes_nothing_has_no_advisory(run_audit, earlier, database, tmp_path):
     dist = release(tmp_path / "dist", "1.36.4", "v0.50.0")
     assert "0 advisories written" in run_audit(dist, "--since", earlier, "--database", database)[2]
     assert not (dist / "advisories").exists()
@@ -123,9 +119,7 @@ def test_a_release_that_fixes_nothing_has_no_advisory(
         (("oldest", "--since", "missing"), "missing"),
     ],
 )
-def test_what_cannot_be_compared_is_an_error(
-    run_audit: RunAudit, repository: Path, database: Path, tmp_path: Path, words: tuple[str, str, str], expected: str
-) -> None:
+def test_what_cannot_be_compared_is_an_error(run_audit, repository, database, tmp_path, words, expected):
     release(tmp_path / "oldest", "1.36.1", "v0.40.0")
     paths = [word if word.startswith("--") else str(tmp_path / word) for word in words]
     code, _, error = run_audit(*paths, "--database", database)
@@ -134,9 +128,7 @@ def test_what_cannot_be_compared_is_an_error(
     assert not list(repository.rglob("*.openvex.json"))
 
 
-def test_a_repository_with_advisories_passes_the_doctor(
-    run_audit: RunAudit, repository: Path, database: Path, tmp_path: Path
-) -> None:
+def test_a_repository_with_advisories_passes_the_doctor(run_audit, repository, database, tmp_path):
     dist = release(tmp_path / "dist", "1.36.4", "v0.51.0")
     run_audit(dist, "--since", repository, "--database", database)
     publisher.publish(dist, Target(str(repository)), QuietLog(), suite="test", skip_layout_check=True)
@@ -151,7 +143,7 @@ def examine(repository: Path) -> dict[str, set[str]]:
     return examination.examine(ExaminationRequest(str(repository)), QuietLog()).failed_checks
 
 
-def test_dnf_lists_what_an_update_fixes(run_audit: RunAudit, repository: Path, database: Path, tmp_path: Path) -> None:
+def test_dnf_lists_what_an_update_fixes(run_audit, repository, database, tmp_path):
     require_programs("dnf")
     dist = release(tmp_path / "dist", "1.36.4", "v0.51.0")
     run_audit(dist, "--since", repository, "--database", database)

@@ -1,7 +1,5 @@
 """The task audit: findings, levels, groups, exit codes. A program of the tests stands in for govulncheck."""
 
-from __future__ import annotations
-
 import json
 import re
 import tempfile
@@ -12,14 +10,12 @@ import pytest
 from tests.diff.conftest import Entry, write_deb
 from tests.support.elf_files import Go, elf
 from tests.support.vulnerability_databases import entry, write_database
-from tests.trust.audit.conftest import HTTP2, NET, FakeScanner, RunAudit, finding, write_packages
+from tests.trust.audit.conftest import HTTP2, NET, finding, write_packages
 
 CALLED = {"package": HTTP2, "receiver": "Server", "function": "ServeConn"}
 
 
-def test_each_different_binary_is_scanned_once(
-    run_audit: RunAudit, scanner: FakeScanner, packages: Path, database: Path
-) -> None:
+def test_each_different_binary_is_scanned_once(run_audit, scanner, packages, database):
     log = scanner()
     code, out, _ = run_audit(packages, "--database", database)
     assert code == 0
@@ -30,9 +26,7 @@ def test_each_different_binary_is_scanned_once(
     assert not Path(path).exists()
 
 
-def test_findings_are_grouped_by_what_fixes_them(
-    run_audit: RunAudit, scanner: FakeScanner, packages: Path, tmp_path: Path
-) -> None:
+def test_findings_are_grouped_by_what_fixes_them(run_audit, scanner, packages, tmp_path):
     entries = [
         entry(n, NET, fixed, {HTTP2: ["Server.ServeConn"]}) for n, fixed in ((1, "0.51.0"), (2, "0.9.0"), (3, ""))
     ]
@@ -67,9 +61,7 @@ def test_findings_are_grouped_by_what_fixes_them(
         (("golang.org/x/net/http2/hpack.NewDecoder", "main.main"), "required"),
     ],
 )
-def test_functions_of_stripped_binaries_are_looked_up(
-    run_audit: RunAudit, scanner: FakeScanner, database: Path, tmp_path: Path, functions: tuple[str, ...], level: str
-) -> None:
+def test_functions_of_stripped_binaries_are_looked_up(run_audit, scanner, database, tmp_path, functions, level):
     scanner(finding(1), finding(1, package=HTTP2), finding(1, **CALLED))
     packages = write_packages(tmp_path / "dist", functions)
     document = json.loads(run_audit(packages, "--database", database, "--json")[1])
@@ -84,15 +76,7 @@ def test_functions_of_stripped_binaries_are_looked_up(
         ("required", "required", ("any",)),
     ],
 )
-def test_fail_on(
-    run_audit: RunAudit,
-    scanner: FakeScanner,
-    database: Path,
-    tmp_path: Path,
-    level: str,
-    functions: str,
-    failing: tuple[str, ...],
-) -> None:
+def test_fail_on(run_audit, scanner, database, tmp_path, level, functions, failing):
     names = {"called": f"{HTTP2}.(*Server).ServeConn", "imported": f"{HTTP2}.New", "required": "main.main"}
     packages = write_packages(tmp_path / "dist", (names[functions],))
     scanner(finding(1, **CALLED))
@@ -103,9 +87,7 @@ def test_fail_on(
         assert f"  {level}" in out
 
 
-def test_binaries_that_cannot_be_audited_are_named(
-    run_audit: RunAudit, scanner: FakeScanner, packages: Path, database: Path
-) -> None:
+def test_binaries_that_cannot_be_audited_are_named(run_audit, scanner, packages, database):
     write_deb(packages, {"/usr/bin/tool": Entry(elf("c"), mode=0o755)}, name="tool")
     unversioned = elf("d", go=Go(version="(devel)", functions=("main.main",)))
     write_deb(packages, {"/usr/bin/devel": Entry(unversioned, mode=0o755)}, name="devel")
@@ -116,9 +98,7 @@ def test_binaries_that_cannot_be_audited_are_named(
     assert "k8s.io/kubernetes has no version in devel: its own vulnerabilities are not found" in " ".join(out.split())
 
 
-def test_packages_without_go_binaries_are_no_good_news(
-    run_audit: RunAudit, scanner: FakeScanner, tmp_path: Path, database: Path
-) -> None:
+def test_packages_without_go_binaries_are_no_good_news(run_audit, scanner, tmp_path, database):
     write_deb(tmp_path / "dist", {"/usr/bin/tool": Entry(elf("c"), mode=0o755)})
     scanner()
     code, out, err = run_audit(tmp_path / "dist", "--database", database)
@@ -126,9 +106,7 @@ def test_packages_without_go_binaries_are_no_good_news(
     assert "No Go binaries" in err
 
 
-def test_settings_name_the_database_and_statements(
-    run_audit: RunAudit, scanner: FakeScanner, packages: Path, database: Path, workdir: Path
-) -> None:
+def test_settings_name_the_database_and_statements(run_audit, scanner, packages, database, workdir):
     scanner()
     (workdir / "kubeparcel.yaml").write_text(f"vulnerability-database: {database}\nvex: [missing.json]\n")
     code, _, err = run_audit(packages)
@@ -137,9 +115,7 @@ def test_settings_name_the_database_and_statements(
     assert run_audit(packages)[0] == 0
 
 
-def test_missing_govulncheck_is_reported_with_how_to_install_it(
-    run_audit: RunAudit, no_scanner: None, packages: Path, database: Path
-) -> None:
+def test_missing_govulncheck_is_reported_with_how_to_install_it(run_audit, no_scanner, packages, database):
     code, out, err = run_audit(packages, "--database", database)
     assert (code, out) == (3, "")
     assert "govulncheck is not installed" in err
@@ -150,14 +126,8 @@ def test_missing_govulncheck_is_reported_with_how_to_install_it(
 
 
 def test_program_in_the_folder_of_go_install_is_found(
-    run_audit: RunAudit,
-    scanner: FakeScanner,
-    no_scanner: None,
-    packages: Path,
-    database: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    run_audit, scanner, no_scanner, packages, database, tmp_path, monkeypatch
+):
     log = scanner()
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setenv("GOBIN", str(tmp_path / "bin"))
@@ -178,9 +148,7 @@ def test_program_in_the_folder_of_go_install_is_found(
         ),
     ],
 )
-def test_program_that_fails_is_no_good_news(
-    run_audit: RunAudit, scanner: FakeScanner, packages: Path, database: Path, script: str, message: str
-) -> None:
+def test_program_that_fails_is_no_good_news(run_audit, scanner, packages, database, script, message):
     scanner(text=script)
     code, out, err = run_audit(packages, "--database", database)
     assert (code, out) == (3, "")
@@ -188,17 +156,13 @@ def test_program_that_fails_is_no_good_news(
     assert "Traceback" not in err
 
 
-def test_json_of_an_error_is_one_document(
-    run_audit: RunAudit, no_scanner: None, packages: Path, database: Path
-) -> None:
+def test_json_of_an_error_is_one_document(run_audit, no_scanner, packages, database):
     code, out, err = run_audit(packages, "--database", database, "--json")
     assert (code, err) == (3, "")
     assert json.loads(out)["exit"] == 3
 
 
-def test_hostile_text_of_a_database_is_printed_safely(
-    run_audit: RunAudit, scanner: FakeScanner, packages: Path, tmp_path: Path
-) -> None:
+def test_hostile_text_of_a_database_is_printed_safely(run_audit, scanner, packages, tmp_path):
     hostile = entry(1, NET, "0.51.0", {HTTP2: ["Server.ServeConn"]}, summary="\x1b[2Jgone\u202e")
     scanner(finding(1, **CALLED))
     out = run_audit(packages, "--database", write_database(tmp_path / "db", hostile))[1]
@@ -206,14 +170,7 @@ def test_hostile_text_of_a_database_is_printed_safely(
     assert not {"\x1b", "\u202e"} & set(out)
 
 
-def test_no_temporary_files_remain(
-    run_audit: RunAudit,
-    scanner: FakeScanner,
-    packages: Path,
-    database: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_no_temporary_files_remain(run_audit, scanner, packages, database, tmp_path, monkeypatch):
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     scanner(text="#!/bin/sh\nexit 1\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.vulnerability_databases import date, entry, write_database, write_json
-from tests.trust.audit.conftest import HTTP2, NET, FakeScanner, RunAudit
+from tests.trust.audit.conftest import HTTP2, NET
 
 Damage = Callable[[Path], object]
 
@@ -45,9 +45,7 @@ def _edit(name: str, change: Callable[[object], object]) -> Damage:
         (lambda folder: write_json(folder / "index/db.json", {"modified": "soon"}), "has no date of its last change"),
     ],
 )
-def test_damaged_copy(
-    run_audit: RunAudit, scanner: FakeScanner, packages: Path, database: Path, damage: Damage, message: str
-) -> None:
+def test_damaged_copy(run_audit, scanner, packages, database, damage, message):
     scanner()
     damage(database)
     code, out, err = run_audit(packages, "--database", database)
@@ -57,7 +55,7 @@ def test_damaged_copy(
     assert "Traceback" not in err
 
 
-def test_missing_folder_and_archive(run_audit: RunAudit, scanner: FakeScanner, packages: Path, tmp_path: Path) -> None:
+def test_missing_folder_and_archive(run_audit, scanner, packages, tmp_path):
     scanner()
     archive = tmp_path / "vulndb.zip"
     archive.write_bytes(b"PK\x03\x04")
@@ -68,16 +66,14 @@ def test_missing_folder_and_archive(run_audit: RunAudit, scanner: FakeScanner, p
         assert hint in err
 
 
-def test_address_of_another_kind(run_audit: RunAudit, scanner: FakeScanner, packages: Path) -> None:
+def test_address_of_another_kind(run_audit, scanner, packages):
     scanner()
     code, out, err = run_audit(packages, "--database", "ftp://example.org/db")
     assert (code, out) == (2, "")
     assert "Unsupported database ftp://example.org/db" in err
 
 
-def test_old_database_is_refused_with_its_date(
-    run_audit: RunAudit, scanner: FakeScanner, packages: Path, tmp_path: Path
-) -> None:
+def test_old_database_is_refused_with_its_date(run_audit, scanner, packages, tmp_path):
     database = write_database(tmp_path / "db", entry(1, NET, "0.51.0", {HTTP2: []}), days_ago=100)
     scanner()
     code, out, err = run_audit(packages, "--database", database)
@@ -86,9 +82,7 @@ def test_old_database_is_refused_with_its_date(
     assert run_audit(packages, "--database", database, "--max-age", 101)[0] == 0
 
 
-def test_database_of_the_future_is_refused(
-    run_audit: RunAudit, scanner: FakeScanner, packages: Path, tmp_path: Path
-) -> None:
+def test_database_of_the_future_is_refused(run_audit, scanner, packages, tmp_path):
     database = write_database(tmp_path / "db", entry(1, NET, "0.51.0", {HTTP2: []}), days_ago=-10)
     scanner()
     code, out, err = run_audit(packages, "--database", database)
@@ -96,7 +90,7 @@ def test_database_of_the_future_is_refused(
     assert "was changed in the future" in err
 
 
-def test_file_url_is_a_folder(run_audit: RunAudit, scanner: FakeScanner, packages: Path, database: Path) -> None:
+def test_file_url_is_a_folder(run_audit, scanner, packages, database):
     log = scanner()
     assert run_audit(packages, "--database", database.as_uri())[0] == 0
     assert json.loads(log.read_text())[0]["-db"] == database.as_uri()

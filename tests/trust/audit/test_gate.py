@@ -1,20 +1,13 @@
 """`publish --require audit`: packages with known vulnerabilities are refused."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 
 from kubeparcel.repository.policy import PolicyViolation
 from kubeparcel.trust.audit.database import DatabaseError
-from tests.support.repository_fixtures import Publish
-from tests.trust.audit.conftest import HTTP2, FakeScanner, finding
+from tests.trust.audit.conftest import HTTP2, finding
 
 
-def test_packages_with_known_vulnerabilities_are_refused(
-    publish: Publish, repo: Path, packages: Path, database: Path, scanner: FakeScanner, workdir: Path
-) -> None:
+def test_packages_with_known_vulnerabilities_are_refused(publish, repo, packages, database, scanner, workdir):
     (workdir / "kubeparcel.yaml").write_text(f"vulnerability-database: {database}\n")
     scanner(finding(1, package=HTTP2, receiver="Server", function="ServeConn"))
     with pytest.raises(PolicyViolation, match="requires audit of every package; nothing was changed") as error:
@@ -28,9 +21,7 @@ def test_packages_with_known_vulnerabilities_are_refused(
     publish(packages, suite="test", options={"required": "audit"})
 
 
-def test_what_is_published_is_audited_when_the_promise_is_made(
-    publish: Publish, packages: Path, dist: Path, database: Path, scanner: FakeScanner, workdir: Path
-) -> None:
+def test_what_is_published_is_audited_when_the_promise_is_made(publish, packages, dist, database, scanner, workdir):
     publish(packages, suite="test")
     (workdir / "kubeparcel.yaml").write_text(f"vulnerability-database: {database}\n")
     scanner(finding(1, package=HTTP2, receiver="Server", function="ServeConn"))
@@ -39,9 +30,7 @@ def test_what_is_published_is_audited_when_the_promise_is_made(
     assert error.value.hint.count("known vulnerabilities: GO-2026-0001") == 2
 
 
-def test_without_a_database_nothing_is_published(
-    publish: Publish, repo: Path, packages: Path, scanner: FakeScanner, workdir: Path
-) -> None:
+def test_without_a_database_nothing_is_published(publish, repo, packages, scanner, workdir):
     (workdir / "kubeparcel.yaml").write_text("vulnerability-database: missing\n")
     scanner()
     with pytest.raises(DatabaseError, match="No vulnerability database"):

@@ -16,7 +16,6 @@ from tests.support.elf_files import Go, elf
 from tests.support.go_programs import go_program
 from tests.support.vulnerability_databases import entry, write_database
 from tests.support.web_server import serve_folder
-from tests.trust.audit.conftest import RunAudit
 
 pytestmark = pytest.mark.oracles
 
@@ -50,9 +49,7 @@ def levels(out: str) -> Mapping[str, str]:
 
 
 @pytest.mark.parametrize("stripped", [False, True])
-def test_levels_are_the_same_with_and_without_a_symbol_table(
-    run_audit: RunAudit, program: Path, tmp_path: Path, stripped: bool
-) -> None:
+def test_levels_are_the_same_with_and_without_a_symbol_table(run_audit, program, tmp_path, stripped):
     binary = Path(shutil.copy(program, tmp_path / "binary"))
     if stripped:
         if not shutil.which("strip"):
@@ -65,7 +62,7 @@ def test_levels_are_the_same_with_and_without_a_symbol_table(
     assert levels(out) == LEVELS
 
 
-def test_database_of_a_web_server(run_audit: RunAudit, program: Path, tmp_path: Path) -> None:
+def test_database_of_a_web_server(run_audit, program, tmp_path):
     """Govulncheck fetches compressed files; a server without a database is an error."""
     write_deb(tmp_path / "dist", {"/usr/bin/tool": Entry(program.read_bytes(), mode=0o755)}, name="tool")
     database = write_database(tmp_path / "db", *ENTRIES)
@@ -82,9 +79,7 @@ def test_database_of_a_web_server(run_audit: RunAudit, program: Path, tmp_path: 
         assert run_audit(*words)[0] == 3
 
 
-def test_patched_module_is_judged_by_the_version_that_it_is_based_on(
-    run_audit: RunAudit, program: Path, tmp_path: Path
-) -> None:
+def test_patched_module_is_judged_by_the_version_that_it_is_based_on(run_audit, program, tmp_path):
     """What the patches fix is stated by the user, in an OpenVEX document."""
     modules = (
         "\n=>\t./patched/k8s.io/kubernetes\t(devel)\t\n"
@@ -110,7 +105,7 @@ def test_patched_module_is_judged_by_the_version_that_it_is_based_on(
     assert "has no version" not in out
 
 
-def test_binary_without_functions_only_requires_its_modules(run_audit: RunAudit, program: Path, tmp_path: Path) -> None:
+def test_binary_without_functions_only_requires_its_modules(run_audit, program, tmp_path):
     binary = elf("small", go=Go(modules={MOD: "v0.1.0"}))
     write_deb(tmp_path / "dist", {"/usr/bin/tool": Entry(binary, mode=0o755)}, name="tool")
     database = write_database(tmp_path / "db", *ENTRIES)

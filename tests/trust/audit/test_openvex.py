@@ -72,7 +72,7 @@ def audited(run_audit: RunAudit, scanner: FakeScanner, packages: Path, database:
         ([{"@id": "pkg:deb/kubelet", "subcomponents": [{"@id": "pkg:golang/golang.org/x/crypto"}]}], []),
     ],
 )
-def test_products(audited: Any, products: list[Any], exempted: list[str]) -> None:
+def test_products(audited, products, exempted):
     code, counted, exempt = audited(statement(products=products))
     assert exempt == exempted
     assert sorted(counted + exempt) == ["deb", "rpm"]
@@ -89,7 +89,7 @@ def test_products(audited: Any, products: list[Any], exempted: list[str]) -> Non
         ({"name": "CVE-2026-11"}, []),
     ],
 )
-def test_names_of_the_vulnerability(audited: Any, name: Any, exempted: list[str]) -> None:
+def test_names_of_the_vulnerability(audited, name, exempted):
     assert audited(statement(vulnerability=name))[2] == exempted
 
 
@@ -97,20 +97,18 @@ def test_names_of_the_vulnerability(audited: Any, name: Any, exempted: list[str]
     ("status", "exempted"),
     [("not_affected", ["deb"]), ("fixed", ["deb"]), ("affected", []), ("under_investigation", [])],
 )
-def test_status(audited: Any, status: str, exempted: list[str]) -> None:
+def test_status(audited, status, exempted):
     assert audited(statement(status=status))[2] == exempted
 
 
-def test_latest_statement_counts(audited: Any) -> None:
+def test_latest_statement_counts(audited):
     old = statement(timestamp="2026-02-01T00:00:00Z")
     new = statement(timestamp="2026-03-01T00:00:00Z", status="affected")
     for statements in ((old, new), (new, old)):
         assert audited(*statements)[2] == []
 
 
-def test_exemptions_and_unused_statements_are_listed(
-    run_audit: RunAudit, scanner: FakeScanner, packages: Path, database: Path, tmp_path: Path
-) -> None:
+def test_exemptions_and_unused_statements_are_listed(run_audit, scanner, packages, database, tmp_path):
     scanner(finding(1, **CALLED))
     vex = write_vex(
         tmp_path / "vex.json",
@@ -151,9 +149,7 @@ def test_exemptions_and_unused_statements_are_listed(
         ),
     ],
 )
-def test_invalid_document_is_an_error(
-    run_audit: RunAudit, scanner: FakeScanner, packages: Path, database: Path, tmp_path: Path, change: Any, message: str
-) -> None:
+def test_invalid_document_is_an_error(run_audit, scanner, packages, database, tmp_path, change, message):
     scanner(finding(1, **CALLED))
     path = write_vex(tmp_path / "vex.json", statement())
     change(path)
@@ -163,5 +159,5 @@ def test_invalid_document_is_an_error(
     assert "Traceback" not in err
 
 
-def test_module_name_is_compared_in_any_case(audited: Any) -> None:
+def test_module_name_is_compared_in_any_case(audited):
     assert audited(statement(products=[f"pkg:golang/{NET.upper()}"]))[2] == ["deb", "rpm"]

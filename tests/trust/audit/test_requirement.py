@@ -10,7 +10,7 @@ from kubeparcel.trust.audit.database import DatabaseError
 from kubeparcel.trust.audit.examination import audit_problem
 from tests.diff.conftest import Entry, write_deb
 from tests.support.elf_files import elf
-from tests.trust.audit.conftest import HTTP2, FakeScanner, finding
+from tests.trust.audit.conftest import HTTP2, finding
 
 CALLED = {"package": HTTP2, "receiver": "Server", "function": "ServeConn"}
 
@@ -27,9 +27,7 @@ def settings(workdir: Path, database: Path) -> Path:
     return workdir
 
 
-def test_package_with_a_known_vulnerability_fails_and_others_pass(
-    scanner: FakeScanner, settings: Path, kubelet: Path
-) -> None:
+def test_package_with_a_known_vulnerability_fails_and_others_pass(scanner, settings, kubelet):
     scanner(finding(1, **CALLED))
     expected = "known vulnerabilities: GO-2026-0001 (golang.org/x/net v0.49.0 → v0.51.0)"
     assert audit_problem(kubelet, settings) == expected
@@ -39,16 +37,14 @@ def test_package_with_a_known_vulnerability_fails_and_others_pass(
     assert audit_problem(kubelet, settings) == ""
 
 
-def test_package_without_binaries_passes_and_one_that_cannot_be_audited_fails(
-    scanner: FakeScanner, settings: Path, tmp_path: Path
-) -> None:
+def test_package_without_binaries_passes_and_one_that_cannot_be_audited_fails(scanner, settings, tmp_path):
     scanner()
     assert audit_problem(write_deb(tmp_path, {"/etc/x": Entry()}, name="text"), settings) == ""
     other = write_deb(tmp_path, {"/usr/bin/tool": Entry(elf("c"), mode=0o755)}, name="tool")
     assert audit_problem(other, settings) == "/usr/bin/tool cannot be audited: it was not built from Go modules"
 
 
-def test_missing_database_is_an_error(scanner: FakeScanner, settings: Path, kubelet: Path) -> None:
+def test_missing_database_is_an_error(scanner, settings, kubelet):
     scanner()
     (settings / "kubeparcel.yaml").write_text("vulnerability-database: missing\n")
     with pytest.raises(DatabaseError, match="No vulnerability database"):

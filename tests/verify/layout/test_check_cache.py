@@ -14,7 +14,7 @@ from tests.support.checked_packages import check_packages
 from tests.support.sample_packages import sample_packages
 
 
-def test_passed_checks_are_cached_and_still_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passed_checks_are_cached_and_still_reported(tmp_path, monkeypatch):
     samples = sample_packages(tmp_path)
     package = samples.manifest("kubeadm", "deb")
     built = samples.built(package, samples.write(package, None, tmp_path / "work"))
@@ -28,7 +28,7 @@ def test_passed_checks_are_cached_and_still_reported(tmp_path: Path, monkeypatch
     assert second.checks == first.checks
 
 
-def test_another_expectation_invalidates_the_cache(tmp_path: Path) -> None:
+def test_another_expectation_invalidates_the_cache(tmp_path):
     samples = sample_packages(tmp_path)
     package = samples.manifest("kubectl", "deb")
     built = samples.built(package, samples.write(package, None, tmp_path / "work"))
@@ -39,7 +39,7 @@ def test_another_expectation_invalidates_the_cache(tmp_path: Path) -> None:
     assert "identity" in {check.name for check in report.failed}
 
 
-def test_failed_checks_are_not_cached(tmp_path: Path) -> None:
+def test_failed_checks_are_not_cached(tmp_path):
     samples = sample_packages(tmp_path)
     package = samples.manifest("kubectl", "deb")
     file = samples.write(package, lambda d: d.remove("copyright"), tmp_path / "work")
@@ -48,7 +48,7 @@ def test_failed_checks_are_not_cached(tmp_path: Path) -> None:
         assert not check_packages([built], samples.store, QuietLog()).passed
 
 
-def test_package_built_from_a_damaged_file_raises_digest_error(tmp_path: Path) -> None:
+def test_package_built_from_a_damaged_file_raises_digest_error(tmp_path):
     samples = sample_packages(tmp_path)
     package = samples.manifest("kubectl", "deb")
     built = samples.built(package, samples.write(package, lambda d: d.remove("copyright"), tmp_path / "work"))

@@ -7,11 +7,9 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.console import PlainLog, QuietLog
 from kubeparcel.errors import UsageError
 from kubeparcel.paths import PACKAGE
@@ -21,19 +19,17 @@ from kubeparcel.verify.layout.checks import CHECKS
 from tests.support.archive_builders import CONTROL, deb, member
 from tests.support.checked_packages import check_packages
 from tests.support.mutants.sboms import write_sboms
-from tests.support.sample_packages import PackageDraft, SamplePackages
+from tests.support.sample_packages import PackageDraft
 
 
-def test_valid_packages_pass_every_check(samples: SamplePackages, valid_packages: dict[str, BuiltPackage]) -> None:
+def test_valid_packages_pass_every_check(samples, valid_packages):
     report = check_packages(list(valid_packages.values()), samples.store, QuietLog())
     assert report.failed == ()
     assert report.exit_code == 0
     assert {check.subject for check in report.checks} == set(valid_packages)
 
 
-def test_every_check_applies_to_some_package(
-    samples: SamplePackages, official_samples: SamplePackages, valid_packages: dict[str, BuiltPackage], tmp_path: Path
-) -> None:
+def test_every_check_applies_to_some_package(samples, official_samples, valid_packages, tmp_path):
     package = official_samples.manifest("kubeadm", "deb")
     file = official_samples.write(package, None, tmp_path)
     write_sboms(file)
@@ -47,14 +43,14 @@ def test_every_check_applies_to_some_package(
     assert applied == {check.name for check in CHECKS} | {level.READABLE_CHECK}
 
 
-def test_check_names_are_unique_and_in_kebab_case() -> None:
+def test_check_names_are_unique_and_in_kebab_case():
     names = [check.name for check in CHECKS]
     assert len(set(names)) == len(names)
     assert all(name == name.lower() and " " not in name and "_" not in name for name in names)
     assert all(check.meaning and not check.meaning.endswith(".") for check in CHECKS)
 
 
-def test_path_in_two_packages_fails_in_both(samples: SamplePackages, tmp_path: Path) -> None:
+def test_path_in_two_packages_fails_in_both(samples, tmp_path):
     def greedy(draft: PackageDraft) -> None:
         draft.add_file("/usr/share/man/man1/kubectl.1")
 
@@ -66,7 +62,7 @@ def test_path_in_two_packages_fails_in_both(samples: SamplePackages, tmp_path: P
     assert clashes[0].findings[0].found == "also in kubectl"
 
 
-def test_path_in_two_packages_of_a_build_fails(samples: SamplePackages, tmp_path: Path) -> None:
+def test_path_in_two_packages_of_a_build_fails(samples, tmp_path):
     built = []
     for name in ("kubectl", "kubeadm"):
         package = samples.manifest(name, "rpm")
@@ -78,7 +74,7 @@ def test_path_in_two_packages_of_a_build_fails(samples: SamplePackages, tmp_path
     assert {check.name for check in report.failed} == {"one-owner-per-path"}
 
 
-def test_package_outside_the_catalog_gets_only_general_checks(samples: SamplePackages, tmp_path: Path) -> None:
+def test_package_outside_the_catalog_gets_only_general_checks(samples, tmp_path):
     def rename(draft: PackageDraft) -> None:
         draft.config["name"] = "node-tools"
         draft.remove("provenance.json")
@@ -90,7 +86,7 @@ def test_package_outside_the_catalog_gets_only_general_checks(samples: SamplePac
     assert "relations" not in names
 
 
-def test_file_that_is_not_a_package_is_one_failed_check(tmp_path: Path) -> None:
+def test_file_that_is_not_a_package_is_one_failed_check(tmp_path):
     file = tmp_path / "kubelet.deb"
     file.write_text("<html>404</html>")
     (check,) = level.check_paths([file]).checks
@@ -98,16 +94,14 @@ def test_file_that_is_not_a_package_is_one_failed_check(tmp_path: Path) -> None:
     assert "neither a deb nor an rpm" in check.findings[0].found
 
 
-def test_missing_packages_raise_usage_error_with_the_path(tmp_path: Path) -> None:
+def test_missing_packages_raise_usage_error_with_the_path(tmp_path):
     with pytest.raises(UsageError, match=r"No packages \(\*\.deb or \*\.rpm\) in /"):
         level.check_paths([tmp_path])
     with pytest.raises(UsageError, match="no such file or folder"):
         level.check_paths([tmp_path / "missing.deb"])
 
 
-def test_build_check_logs_its_result(
-    samples: SamplePackages, valid_packages: dict[str, BuiltPackage], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_build_check_logs_its_result(samples, valid_packages, tmp_path, capsys):
     check_packages(list(valid_packages.values()), samples.store, PlainLog())
     assert capsys.readouterr().err.startswith("Check      10 packages, ")
 
@@ -119,7 +113,7 @@ def test_build_check_logs_its_result(
     assert "0600" in output
 
 
-def test_results_module_imports_no_heavy_libraries() -> None:
+def test_results_module_imports_no_heavy_libraries():
     code = "import sys, kubeparcel.reports.results; print(*sys.modules)"
     env = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
     argv = [sys.executable, "-c", code]
@@ -127,14 +121,14 @@ def test_results_module_imports_no_heavy_libraries() -> None:
     assert not {"pydantic", "yaml", "elftools", "zstandard", "xml"} & set(result.stdout.split())
 
 
-def test_report_of_real_checks_is_valid_json(samples: SamplePackages, tmp_path: Path) -> None:
+def test_report_of_real_checks_is_valid_json(samples, tmp_path):
     samples.write(samples.manifest("kubelet", "rpm"), None, tmp_path)
     document = json.loads(as_json([level.check_paths([tmp_path])]))
     assert document["passed"] is True
     assert document["count"] == len(document["checks"])
 
 
-def test_a_check_reports_its_first_findings_and_the_number_of_others(tmp_path: Path) -> None:
+def test_a_check_reports_its_first_findings_and_the_number_of_others(tmp_path):
     members = [member(f"./usr/bin/{number}", b"x" * 99, mode=0o777) for number in range(250)]
     control = {"control": CONTROL + "Depends: " + "a" * 5000 + "\n", "postinst": "#!/bin/sh\n" + "exit 1\n" * 250}
     (tmp_path / "a.deb").write_bytes(deb(*members, control=control))

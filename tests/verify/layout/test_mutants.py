@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
 from kubeparcel.console import QuietLog
@@ -14,10 +11,9 @@ from kubeparcel.verify.layout import level
 from kubeparcel.verify.layout.checks import CHECKS
 from tests.support import repack
 from tests.support.checked_packages import check_packages
-from tests.support.mutants import MUTANTS, Mutant
-from tests.support.mutants.paths import SHARED_PATHS, SharedPath
-from tests.support.mutants.sboms import SBOMS, SbomMutant, change_sbom, write_sboms
-from tests.support.sample_packages import SamplePackages
+from tests.support.mutants import MUTANTS
+from tests.support.mutants.paths import SHARED_PATHS
+from tests.support.mutants.sboms import SBOMS, change_sbom, write_sboms
 
 BOTH = ("deb", "rpm")
 REPACKED = (
@@ -47,9 +43,7 @@ def failed(report: Report) -> set[str]:
 
 
 @pytest.mark.parametrize(("mutant", "format_"), CASES)
-def test_mutant_fails_its_check(
-    mutant: Mutant, format_: str, samples: SamplePackages, official_samples: SamplePackages, tmp_path: Path
-) -> None:
+def test_mutant_fails_its_check(mutant, format_, samples, official_samples, tmp_path):
     packages = official_samples if mutant.official else samples
     package = packages.manifest(mutant.package, format_)
     file = packages.write(package, mutant.mutate, tmp_path)
@@ -64,9 +58,7 @@ def test_mutant_fails_its_check(
 
 
 @pytest.mark.parametrize(("change", "check", "format_"), REPACKED_CASES)
-def test_repacked_file_fails_its_check(
-    change: Callable[[Path], None], check: str, format_: str, samples: SamplePackages, tmp_path: Path
-) -> None:
+def test_repacked_file_fails_its_check(change, check, format_, samples, tmp_path):
     samples.write(samples.manifest("kubectl", format_), None, tmp_path / "out")
     (file,) = (tmp_path / "out").glob(f"*.{format_}")
     change(file)
@@ -75,7 +67,7 @@ def test_repacked_file_fails_its_check(
 
 @pytest.mark.parametrize("folder", ["", "sbom", "../sbom"])
 @pytest.mark.parametrize("format_", BOTH)
-def test_sboms_of_the_package_pass(format_: str, folder: str, samples: SamplePackages, tmp_path: Path) -> None:
+def test_sboms_of_the_package_pass(format_, folder, samples, tmp_path):
     file = samples.write(samples.manifest("kubectl", format_), None, tmp_path / format_)
     write_sboms(file, file.parent / folder)
     report = level.check_paths([file])
@@ -84,9 +76,7 @@ def test_sboms_of_the_package_pass(format_: str, folder: str, samples: SamplePac
 
 
 @pytest.mark.parametrize("mutant", SBOMS, ids=lambda mutant: f"{mutant.name} ({mutant.suffix})")
-def test_sbom_that_is_not_about_the_package_fails_its_check(
-    mutant: SbomMutant, samples: SamplePackages, tmp_path: Path
-) -> None:
+def test_sbom_that_is_not_about_the_package_fails_its_check(mutant, samples, tmp_path):
     file = samples.write(samples.manifest("kubectl", "deb"), None, tmp_path)
     change_sbom(write_sboms(file)[mutant.suffix], mutant.change)
     report = level.check_paths([file])
@@ -96,15 +86,13 @@ def test_sbom_that_is_not_about_the_package_fails_its_check(
     assert {finding.location for finding in check.findings} == {f"{display_path(file)}{mutant.suffix}"}
 
 
-def test_every_check_has_a_mutant() -> None:
+def test_every_check_has_a_mutant():
     caught = {mutant.check for mutant in MUTANTS} | {check for _, check, _ in REPACKED} | {"sbom"}
     assert {check.name for check in CHECKS} | {level.READABLE_CHECK} == caught | PACKAGE_SET_CHECKS
 
 
 @pytest.mark.parametrize("shared", SHARED_PATHS, ids=lambda shared: shared.name)
 @pytest.mark.parametrize("format_", BOTH)
-def test_path_of_two_packages_fails_if_they_cannot_be_installed_together(
-    shared: SharedPath, format_: str, samples: SamplePackages, tmp_path: Path
-) -> None:
+def test_path_of_two_packages_fails_if_they_cannot_be_installed_together(shared, format_, samples, tmp_path):
     shared.write(samples, format_, tmp_path)
     assert ("one-owner-per-path" in failed(level.check_paths([tmp_path]))) == (format_ in shared.refused)

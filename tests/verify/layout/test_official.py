@@ -79,7 +79,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return level.check_paths([folder / "out"])
 
 
-def test_official_packages_fail_only_checks_with_known_faults(official: Report) -> None:
+def test_official_packages_fail_only_checks_with_known_faults(official):
     failed: dict[str, set[str]] = {}
     for check in official.failed:
         name = Path(check.subject).name.partition("_")[0].partition("-1.")[0]
@@ -97,12 +97,12 @@ def test_official_packages_fail_only_checks_with_known_faults(official: Report) 
     }
 
 
-def test_official_packages_pass_the_kubelet_contract(official: Report) -> None:
+def test_official_packages_pass_the_kubelet_contract(official):
     names = {check.name for check in official.checks if check.passed}
     assert {"kubelet-command-line", "drop-in-environment-files", "unit-restart", "static"} <= names
 
 
-def test_report_names_paths_and_has_no_hint_to_our_settings(official: Report) -> None:
+def test_report_names_paths_and_has_no_hint_to_our_settings(official):
     text = render_text([official], TextStyle())
     assert "/opt/cni/bin/LICENSE, /opt/cni/bin/README.md" in text
     assert "an upgrade enables a kubelet that the administrator disabled" in text

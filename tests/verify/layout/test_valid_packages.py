@@ -22,7 +22,7 @@ def drop_recorded_contents(draft: PackageDraft) -> None:
 
 
 @pytest.mark.parametrize("which", ["etc", "official"])
-def test_valid_packages_pass_by_the_catalog_in_both_layouts(which: str, tmp_path: Path) -> None:
+def test_valid_packages_pass_by_the_catalog_in_both_layouts(which, tmp_path):
     samples = sample_packages(tmp_path, layout=which)
     for name, package in samples.manifests.items():
         samples.write(package, drop_recorded_contents, tmp_path / "out" / name)
@@ -30,7 +30,7 @@ def test_valid_packages_pass_by_the_catalog_in_both_layouts(which: str, tmp_path
     assert report.failed == ()
 
 
-def test_own_unit_of_a_site_is_not_judged_as_ours(tmp_path: Path) -> None:
+def test_own_unit_of_a_site_is_not_judged_as_ours(tmp_path):
     """A site may replace the unit, the drop-in and the environment file; publishing elsewhere knows by the record."""
     (tmp_path / "kubeparcel.yaml").write_text("""
 packages:
@@ -50,7 +50,7 @@ packages:
 
 
 @pytest.mark.parametrize("version", ["1.11.10", "1.24.17", "1.29.15", "1.31.0", "1.37.0-rc.1"])
-def test_valid_packages_of_other_versions_pass_by_the_catalog(version: str, tmp_path: Path) -> None:
+def test_valid_packages_of_other_versions_pass_by_the_catalog(version, tmp_path):
     go = {**GO, "kubernetes": Go(version=f"v{version}")}
     samples = sample_packages(tmp_path, version, go=go)
     for package in samples.manifests.values():
@@ -67,12 +67,12 @@ def assert_valid(samples: SamplePackages, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["/usr/lib/cni", "/usr/libexec/cni", "/usr/lib/kubernetes/cni"])
-def test_packages_with_another_folder_of_plugins_pass(folder: str, tmp_path: Path) -> None:
+def test_packages_with_another_folder_of_plugins_pass(folder, tmp_path):
     samples = sample_packages(tmp_path, cni_bin_dir=folder)
     assert_valid(samples, tmp_path / "out")
 
 
-def test_packages_without_rows_of_the_catalog_pass(tmp_path: Path) -> None:
+def test_packages_without_rows_of_the_catalog_pass(tmp_path):
     (tmp_path / "kubeparcel.yaml").write_text("""
 packages:
   kubelet:
@@ -100,7 +100,7 @@ packages:
 
 
 @pytest.mark.parametrize("layout", ["etc", "official"])
-def test_customized_packages_are_judged_by_the_settings_that_made_them(layout: str, tmp_path: Path) -> None:
+def test_customized_packages_are_judged_by_the_settings_that_made_them(layout, tmp_path):
     (tmp_path / "kubeparcel.yaml").write_text(CUSTOMIZED)
     samples = sample_packages(tmp_path, layout=layout)
     for name, package in samples.manifests.items():
@@ -108,7 +108,7 @@ def test_customized_packages_are_judged_by_the_settings_that_made_them(layout: s
     assert level.check_paths([tmp_path / "out"]).failed == ()
 
 
-def test_changes_after_the_build_fail_against_the_record_in_the_package(tmp_path: Path) -> None:
+def test_changes_after_the_build_fail_against_the_record_in_the_package(tmp_path):
     (tmp_path / "kubeparcel.yaml").write_text(CUSTOMIZED)
     samples = sample_packages(tmp_path)
 
@@ -122,7 +122,7 @@ def test_changes_after_the_build_fail_against_the_record_in_the_package(tmp_path
     assert failed == {"relations", "files-present", "no-stray-files"}
 
 
-def test_stricter_modes_are_no_fault_in_packages_of_others(tmp_path: Path, official_samples: SamplePackages) -> None:
+def test_stricter_modes_are_no_fault_in_packages_of_others(tmp_path, official_samples):
     def drop_record(draft: PackageDraft) -> None:
         draft.remove("provenance.json")
         draft.set_info("/kubelet.service", mode=0o600)
@@ -132,7 +132,7 @@ def test_stricter_modes_are_no_fault_in_packages_of_others(tmp_path: Path, offic
     assert "modes" not in {check.name for check in level.check_paths([file]).failed}
 
 
-def test_upstream_binaries_without_module_information_pass(tmp_path: Path) -> None:
+def test_upstream_binaries_without_module_information_pass(tmp_path):
     silent = {name: Go("", "", settings={}, sources=("/go/src/x.go",)) for name in GO}
     samples = sample_packages(tmp_path, go=silent, source="upstream")
     built = [
