@@ -1,7 +1,8 @@
-"""The project's CI files are valid by the schemas of GitHub and GitLab."""
+"""The project's CI files are valid by the schemas of GitHub and GitLab, and all files pass the hooks of pre-commit."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,3 +47,10 @@ def test_gitlab_component_has_inputs_and_valid_jobs(tmp_path):
     assert "[[" not in text, "an unknown input is used"
     (tmp_path / "jobs.yml").write_text(text)
     check_schema("gitlab-ci", tmp_path / "jobs.yml")
+
+
+def test_files_pass_pre_commit(tmp_path: Path) -> None:
+    environment = os.environ | {"PRE_COMMIT_HOME": str(tmp_path), "SKIP": "ruff-check,ruff-format,mypy"}  # as in lint
+    command = [sys.executable, "-m", "pre_commit", "run", "--all-files"]
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
