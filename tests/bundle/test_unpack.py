@@ -39,7 +39,7 @@ def write(archive: Path, *entries: tarfile.TarInfo) -> Path:
         ([entry("/etc/passwd")], "not a plain relative path"),
         ([entry("elsewhere/file")], "is not below kubernetes-bundle/"),
         ([entry("install.sh")], "is not below kubernetes-bundle/"),
-        ([entry(f"{TOP}a"), entry(f"{TOP}a")], "is in the payload twice"),
+        ([entry(f"{TOP}a"), entry(f"{TOP}a")], f"the member '{TOP}a' twice"),
         ([entry(f"{TOP}a"), entry(f"{TOP}./a")], "not a plain relative path"),
         ([entry(f"{TOP}a", tarfile.SYMTYPE, "/etc/passwd")], "symlink, expected a regular file"),
         ([entry(f"{TOP}a", tarfile.LNKTYPE, "/etc/passwd")], "hardlink, expected a regular file"),

@@ -27,6 +27,7 @@ from kubeparcel.packages.json_document import parse_json
 from kubeparcel.packages.limits import Limit
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.yum.xml_elements import iterate_elements
+from kubeparcel.sources.archive import unpack_programs
 from kubeparcel.sources.http.download import HttpTransport
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.sources.patch_files import store_patches
@@ -98,6 +99,11 @@ def _slow_clock(folder: Path, case: Case, seconds: int) -> object:
 def _bundle(folder: Path) -> object:
     (folder / "bundle.tar").write_bytes(tar(member("kubernetes-bundle/a", b"a")))
     return unpack(folder / "bundle.tar", folder)
+
+
+def _archive(folder: Path) -> object:
+    store = Store(folder / "store")
+    return unpack_programs(store, store.add_bytes(tar(member("a", b"a"))), "cni")
 
 
 def _slow_index() -> object:
@@ -216,6 +222,8 @@ CASES: Mapping[str, Case] = {
     "DOWNLOAD": _download(limits.DOWNLOAD),
     "PATCH": _download(limits.PATCH),
     "JSON_DEPTH": lambda _: parse_json(b"[" * 60_000, "a record"),
+    "ARCHIVE": _archive,
+    "ARCHIVE_TIME": lambda folder: _slow_clock(folder, _archive, 1000),
     "BUNDLE": _bundle,
     "BUNDLE_TIME": lambda folder: _slow_clock(folder, _bundle, 1000),
 }
@@ -238,6 +246,7 @@ SMALLER = {
     "CONFIGURATION": 1000,
     "DOWNLOAD": 99,
     "PATCH": 99,
+    "ARCHIVE": 1000,
     "BUNDLE": 1000,
 }
 """Limits that a test lowers, as their input would take too long to make."""

@@ -120,21 +120,21 @@ def test_an_unexpected_archive_member_is_a_fault(tmp_path):
 @pytest.mark.parametrize("name", ["../../etc/passwd", "./a/../../b", "/etc/passwd", "./a//b"])
 def test_paths_that_are_not_plain_and_relative_are_faults(tmp_path, name):
     in_tar = read(tmp_path, deb(member(name, b"x")))
-    assert in_tar.faults == (f"{name!r} in the payload is not a plain relative path",)
+    assert in_tar.faults == (f"the member {name!r} is not a plain relative path",)
     in_cpio = read(tmp_path, rpm(File(f"/{name.strip('./')}", name=name)))
-    assert f"{name!r} in the payload is not a plain relative path" in in_cpio.faults
+    assert f"the member {name!r} is not a plain relative path" in in_cpio.faults
 
 
 def test_unprintable_paths_are_faults(tmp_path):
     (fault,) = read(tmp_path, deb(member("./a\nb", b"x"))).faults
-    assert fault == r"'./a\nb' in the payload contains unprintable characters"
+    assert fault == r"the member './a\nb' contains unprintable characters"
 
 
 def test_a_duplicate_path_is_a_fault(tmp_path):
     twice = (member("./a", b"1"), member("./a", b"2"))
-    assert read(tmp_path, deb(*twice)).faults == ("'./a' is in the payload twice",)
+    assert read(tmp_path, deb(*twice)).faults == ("the archive has the member './a' twice",)
     files = File("/a"), File("/a")
-    assert "'./a' is in the payload twice" in read(tmp_path, rpm(*files)).faults
+    assert "the archive has the member './a' twice" in read(tmp_path, rpm(*files)).faults
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubeparcel.errors import ConfigurationError, DownloadError
+from kubeparcel.errors import ArchiveError, ConfigurationError, DownloadError
 from kubeparcel.packages import limits, reader
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.inspection import FileInspector
@@ -35,7 +35,7 @@ def test_input_above_a_limit_is_an_error_that_names_it(name, tmp_path):
     if name in SMALLER:
         limits.adjust({TABLE[name].variable: str(SMALLER[name])})
     with pytest.raises(
-        (MalformedData, BrokenPackage, DownloadError), match=f"above the limit {TABLE[name].name} of "
+        (MalformedData, BrokenPackage, DownloadError, ArchiveError), match=f"above the limit {TABLE[name].name} of "
     ) as error:
         CASES[name](tmp_path)
     assert f"({TABLE[name].variable} raises it)" in str(error.value)

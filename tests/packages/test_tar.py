@@ -7,8 +7,7 @@ import tarfile
 
 import pytest
 
-from kubeparcel.packages import limits
-from kubeparcel.packages.deb import tar
+from kubeparcel.packages import limits, tar
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.payload_stream import FileSection, open_payload
 from tests.support.archive_builders import member

@@ -15,6 +15,7 @@ import zstandard
 
 from kubeparcel.errors import ArchiveError, DigestError
 from kubeparcel.model import Arch, Version
+from kubeparcel.packages import limits
 from kubeparcel.sources import archive
 from tests.support.archive_builders import tar_archive
 from tests.support.elf_files import elf_bytes
@@ -69,15 +70,15 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", size: int =
 
 
 BAD = {
-    "outside": (member("../../etc/passwd"), "outside of the archive"),
-    "absolute": (member("/etc/passwd"), "outside of the archive"),
-    "symbolic link": (member("kubelet", tarfile.SYMTYPE, "/etc/passwd"), "not a regular file"),
-    "hard link": (member("kubelet", tarfile.LNKTYPE, "good"), "not a regular file"),
-    "device": (member("null", tarfile.CHRTYPE), "not a regular file"),
-    "pipe": (member("pipe", tarfile.FIFOTYPE), "not a regular file"),
+    "outside": (member("../../etc/passwd"), "not a plain relative path"),
+    "absolute": (member("/etc/passwd"), "not a plain relative path"),
+    "symbolic link": (member("kubelet", tarfile.SYMTYPE, "/etc/passwd"), "not a regular file or folder, but"),
+    "hard link": (member("kubelet", tarfile.LNKTYPE, "good"), "not a regular file or folder, but"),
+    "device": (member("null", tarfile.CHRTYPE), "not a regular file or folder, but"),
+    "pipe": (member("pipe", tarfile.FIFOTYPE), "not a regular file or folder, but"),
     "twice": (member("./good"), "twice"),
-    "sparse": (member("sparse", tarfile.GNUTYPE_SPARSE), "not a regular file"),
-    "long header": (member("x", tarfile.GNUTYPE_LONGNAME, size=2 << 20), "a header of 2.1 MB"),
+    "sparse": (member("sparse", tarfile.GNUTYPE_SPARSE), "not a regular file or folder, but"),
+    "long header": (member("x", tarfile.GNUTYPE_LONGNAME, size=2 << 20), "extended-header-size"),
 }
 
 
@@ -105,7 +106,7 @@ def test_other_programs_in_the_record_of_an_archive_are_not_used(store):
 def test_hostile_member_is_rejected_and_nothing_is_stored(store, kind):
     info, message = BAD[kind]
     digest = stored(store, with_member(info, bytes(info.size)))
-    with pytest.raises(ArchiveError, match=f"cni amd64: the archive contains .*{message}"):
+    with pytest.raises(ArchiveError, match=f"^cni amd64: .*{message}"):
         archive.unpack_programs(store, digest, "cni amd64")
     assert [p.name for p in (store.root / "sha256").glob("*/*")] == [digest]
     assert not list((store.root / "scratch").iterdir())
@@ -124,15 +125,17 @@ def test_program_with_an_invalid_name_is_rejected(store):
 
 
 def test_decompression_bomb_is_rejected_before_it_fills_the_disk(store, monkeypatch):
-    monkeypatch.setattr(archive, "MAX_UNPACKED", 5_000_000)
+    monkeypatch.setitem(limits._adjusted, "archive-size", 5_000_000)
     for bomb in ({"big": b"\x7fELF" + bytes(6_000_000)}, {"README": bytes(6_000_000), "a": elf_bytes()}):
-        with pytest.raises(ArchiveError, match=r"more than 5\.0 MB"):
+        with pytest.raises(
+            ArchiveError, match=r"x: the archive has .* bytes, above the limit archive-size of 5,000,000"
+        ):
             archive.unpack_programs(store, stored(store, tar_archive(bomb)), "x")
 
 
 def test_too_many_members_are_rejected(store, monkeypatch):
-    monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
-    with pytest.raises(ArchiveError, match="more than 3 files"):
+    monkeypatch.setitem(limits._adjusted, "members", 3)
+    with pytest.raises(ArchiveError, match="x: the archive has 4 members, above the limit members of 3 "):
         archive.unpack_programs(store, stored(store, tar_archive({str(n): b"" for n in range(5)})), "x")
 
 
@@ -155,7 +158,7 @@ def broken_archives() -> dict[str, bytes]:
 @pytest.mark.parametrize("kind", broken_archives())
 def test_damaged_archive_is_reported(store, kind):
     digest = stored(store, broken_archives()[kind])
-    with pytest.raises(ArchiveError, match="damaged"):
+    with pytest.raises(ArchiveError, match=r"x: the archive (is damaged at|is truncated|cannot be decompressed)"):
         archive.unpack_programs(store, digest, "x")
 
 

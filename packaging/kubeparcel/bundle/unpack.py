@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from kubeparcel.bundle import model
 from kubeparcel.errors import UsageError
 from kubeparcel.files import translate_os_errors
-from kubeparcel.packages import limits
-from kubeparcel.packages.deb import tar
+from kubeparcel.packages import limits, tar
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.member_names import member_name_faults
 from kubeparcel.packages.model import FileType
-from kubeparcel.packages.payload_stream import FileSection, PayloadStream, open_payload
-
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 def unpack(archive: Path, folder: Path) -> dict[str, str]:
@@ -28,23 +23,16 @@ def unpack(archive: Path, folder: Path) -> dict[str, str]:
         raise UsageError(f"{archive} is not a file.", "Give a bundle that inv bundle --to wrote.")
     digests: dict[str, str] = {}
     folders: set[str] = set()
-    for stream, member in read_members(archive):
+    for stream, member in tar.archive_members(archive, archive.name, limits.BUNDLE, limits.BUNDLE_TIME):
         for fault in _faults(member, digests, folders):
             raise MalformedData(fault)
         path = member.name.removeprefix(f"{model.TOP}/")
-        digests[path] = _write(stream, member, folder / path)
+        target = folder / path
+        with translate_os_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        digests[path] = tar.extract(stream, member, target)
         folders.update(str(parent) for parent in Path(path).parents)
     return digests
-
-
-def read_members(archive: Path) -> Iterator[tuple[PayloadStream, tar.TarMember]]:
-    """Yield the members of a plain or compressed tar, whose bytes are next in the stream. Raises MalformedData."""
-    with translate_os_errors(archive), archive.open("rb") as file:
-        section = FileSection(file, 0, archive.stat().st_size)
-        compression = "zstd" if section.peek(len(_ZSTD_MAGIC)) == _ZSTD_MAGIC else "none"
-        stream = open_payload(section, compression, archive.name, limits.BUNDLE, time_limit=limits.BUNDLE_TIME)
-        for member in tar.members(stream):
-            yield stream, member
 
 
 def _faults(member: tar.TarMember, files: dict[str, str], folders: set[str]) -> Iterator[str]:
@@ -57,14 +45,3 @@ def _faults(member: tar.TarMember, files: dict[str, str], folders: set[str]) -> 
         yield f"{member.name!r} is a {member.kind.value}, expected a regular file"
     if path in folders or any(str(parent) in files for parent in Path(path).parents):
         yield f"{member.name!r} is both a file and a folder"
-
-
-def _write(stream: PayloadStream, member: tar.TarMember, target: Path) -> str:
-    digest = hashlib.sha256()
-    with translate_os_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as file:
-            for block in stream.blocks(member.size, repr(member.name)):
-                digest.update(block)
-                file.write(block)
-    return digest.hexdigest()

@@ -12,7 +12,7 @@ from kubeparcel.bundle import model
 from kubeparcel.bundle.closure import unmet_requirements
 from kubeparcel.bundle.contents import render_installer
 from kubeparcel.bundle.model import Manifest, parse_manifest
-from kubeparcel.bundle.unpack import read_members, unpack
+from kubeparcel.bundle.unpack import unpack
 from kubeparcel.console import Log
 from kubeparcel.doctor.discovery import Discovery
 from kubeparcel.doctor.examination import ExaminationRequest, examine
@@ -22,7 +22,7 @@ from kubeparcel.doctor.reader import FolderReader
 from kubeparcel.errors import ArchiveError, CheckFailed, ConfigurationError, DigestError, KubeparcelError, UsageError
 from kubeparcel.images.archive import read_archive
 from kubeparcel.model import Format
-from kubeparcel.packages import limits
+from kubeparcel.packages import limits, tar
 from kubeparcel.packages.errors import LimitExceeded, MalformedData
 from kubeparcel.reports.results import Check, CheckList, Finding, Report
 from kubeparcel.repository.signing import openpgp
@@ -226,7 +226,8 @@ def _image_findings(bundle: _Unpacked, manifest: Manifest) -> Iterator[Finding]:
     archive = bundle.folder / model.IMAGES
     if model.IMAGES not in bundle.digests:
         raise MalformedData(f"{model.IMAGES} is missing")
-    for _ in read_members(archive):  # a plain tar within limits: read_archive() relies on Python's tarfile
+    # A plain tar within limits: read_archive() relies on Python's tarfile.
+    for _ in tar.archive_members(archive, archive.name, limits.BUNDLE, limits.BUNDLE_TIME, "none"):
         pass
     with open_store(bundle.log).scratch(elsewhere=True) as scratch:
         try:

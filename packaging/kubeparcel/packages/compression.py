@@ -18,6 +18,9 @@ from kubeparcel.packages.limits import Limit
 ERRORS = (EOFError, OSError, ValueError, MemoryError, lzma.LZMAError, zlib.error, zstandard.ZstdError)
 """What the decompressors raise for damaged data."""
 
+MAGIC_SIZE = 6
+"""The length of the longest magic of a compression."""
+
 _READ_SIZE = 1 << 17
 _FRAME_HEADER_MAX = 18
 _XZ_OVERHEAD = 2 << 20
@@ -143,6 +146,11 @@ def decompress(data: bytes, compression: str, name: str, limit: Limit) -> bytes:
 def compression_by_suffix(name: str) -> str:
     """Return the compression that the suffix of a file's name stands for."""
     return _BY_SUFFIX.get(f".{name.rpartition('.')[2]}", "none")
+
+
+def compression_by_magic(start: bytes) -> str:
+    """Return the compression of data that begins with `start`, MAGIC_SIZE bytes; `none` if it has no known magic."""
+    return next((name for name, row in COMPRESSIONS.items() if row.magic and start.startswith(row.magic)), "none")
 
 
 def decompression_error(name: str, error: BaseException) -> MalformedData:

@@ -133,6 +133,8 @@ JSON_DEPTH = Limit("json-depth", 32, "levels", "a provenance record has 5")
 ENVELOPE = Limit("envelope-size", 64 << 20, "bytes", "a statement about 50,000 packages and their files has 25 MB")
 DOWNLOAD = Limit("download-size", 4 << 30, "bytes", "the largest files of Kubernetes have 150 MB")
 PATCH = Limit("patch-size", 16 << 20, "bytes of a downloaded patch", "the largest of Kubernetes have some megabytes")
+ARCHIVE = Limit("archive-size", 2 << 30, "bytes", "unpacked, the largest releases of components have 200 MB")
+ARCHIVE_TIME = Limit("archive-time", 60, "seconds of processor time", "200 MB take 2, with bzip2 10")
 BUNDLE = Limit("bundle-size", 32 << 30, "bytes", "packages for a host have 150 MB, images of a control plane 1 GB")
 BUNDLE_TIME = Limit("bundle-time", 600, "seconds of processor time", "1 GB takes 5")
 

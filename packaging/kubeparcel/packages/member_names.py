@@ -1,4 +1,4 @@
-"""The names of a payload's members: as absolute paths, what is wrong with them, and how many there may be."""
+"""The names of an archive's members: as absolute paths, what is wrong with them, and how many there may be."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def member_name_faults(name: str, taken: bool) -> Iterator[str]:
     """Yield what is wrong with a member's name: not relative, `..`, unprintable, duplicate."""
     parts = name.removeprefix("./").removesuffix("/").split("/")
     if name not in (".", "./") and not {"", ".", ".."}.isdisjoint(parts):
-        yield f"{name!r} in the payload is not a plain relative path"
+        yield f"the member {name!r} is not a plain relative path"
     if not name.isprintable():
-        yield f"{name!r} in the payload contains unprintable characters"
+        yield f"the member {name!r} contains unprintable characters"
     if taken:
-        yield f"{name!r} is in the payload twice"
+        yield f"the archive has the member {name!r} twice"

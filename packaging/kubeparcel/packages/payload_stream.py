@@ -10,12 +10,11 @@ from typing import Any, BinaryIO
 
 from kubeparcel.files import translate_os_errors
 from kubeparcel.packages import limits
-from kubeparcel.packages.compression import COMPRESSIONS, ERRORS, count_zstd_frames, decompression_error
+from kubeparcel.packages.compression import COMPRESSIONS, ERRORS, MAGIC_SIZE, count_zstd_frames, decompression_error
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.limits import Limit
 
 BLOCK_SIZE = 1 << 20
-_MAGIC_SIZE = 6
 
 
 class FileSection(io.RawIOBase):
@@ -154,7 +153,7 @@ def open_payload(
     codec = COMPRESSIONS.get(compression)
     if codec is None:
         raise MalformedData(f"{name} has the unsupported compression {compression!r}")
-    if not section.peek(_MAGIC_SIZE).startswith(codec.magic):
+    if not section.peek(MAGIC_SIZE).startswith(codec.magic):
         raise MalformedData(f"{name} is not compressed with {compression}")
     frames = section.count_zstd_frames(name) if compression == "zstd" else 0
     return PayloadStream(codec.open_stream(section), name, limit, section.size, frames, hashes, time_limit)

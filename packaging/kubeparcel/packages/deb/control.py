@@ -6,8 +6,7 @@ import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from kubeparcel.packages import limits
-from kubeparcel.packages.deb import tar
+from kubeparcel.packages import limits, tar
 from kubeparcel.packages.deb.deb_metadata import parse_fields
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.limits import Limit

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kubeparcel.model import Format
-from kubeparcel.packages import limits
+from kubeparcel.packages import limits, tar
 from kubeparcel.packages.compression import compression_of
-from kubeparcel.packages.deb import ar, tar
+from kubeparcel.packages.deb import ar
 from kubeparcel.packages.deb.control import ControlArchive, parse_control_archive
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection import (

@@ -1,20 +1,25 @@
-"""Parse the tar archives in debs as they are decompressed: ustar, GNU and PAX (deb(5), tar(5))."""
+"""Read tar archives as they are decompressed, within limits: ustar, GNU and PAX (tar(5))."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+from kubeparcel.files import translate_os_errors
 from kubeparcel.packages import limits
+from kubeparcel.packages.compression import MAGIC_SIZE, compression_by_magic
 from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.limits import Limit
 from kubeparcel.packages.member_names import NameBudget
 from kubeparcel.packages.model import FileType
 from kubeparcel.packages.numbers import parse_number
-from kubeparcel.packages.payload_stream import PayloadStream
+from kubeparcel.packages.payload_stream import FileSection, PayloadStream, open_payload
 
 _KINDS: Mapping[bytes, FileType] = {
     tarfile.REGTYPE: FileType.FILE,
@@ -45,6 +50,32 @@ class TarMember:
     mtime: int
     target: str
     size: int
+
+
+def archive_members(
+    archive: Path, name: str, limit: Limit, time_limit: Limit, compression: str = ""
+) -> Iterator[tuple[PayloadStream, TarMember]]:
+    """Yield the members of a file, with the stream in which their bytes are next. Raises MalformedData.
+
+    `name` stands for the archive in errors. Without `compression`, that of the file's magic is taken.
+    """
+    with translate_os_errors(archive), archive.open("rb") as file:
+        section = FileSection(file, 0, archive.stat().st_size)
+        compression = compression or compression_by_magic(section.peek(MAGIC_SIZE))
+        stream = open_payload(section, compression, name, limit, time_limit=time_limit)
+        for member in members(stream):
+            yield stream, member
+
+
+def extract(stream: PayloadStream, member: TarMember, target: Path, start: bytes = b"") -> str:
+    """Write a member to a new file; return its SHA-256. `start` was read already, the rest is next in the stream."""
+    digest = hashlib.sha256(start)
+    with translate_os_errors(target), target.open("xb") as file:
+        file.write(start)
+        for block in stream.blocks(member.size - len(start), repr(member.name)):
+            digest.update(block)
+            file.write(block)
+    return digest.hexdigest()
 
 
 def members(stream: PayloadStream) -> Iterator[TarMember]:
