@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.loopback import free_port, listens
 from tests.support.waiting import TIMEOUT, wait_until
 
 LIMITS = ("--default-ulimit=nofile=4096:4096", "--default-ulimit=nproc=4096:4096")
@@ -59,9 +60,7 @@ def _accepts_connections(folder: str) -> bool:
 def registry(folder: Path) -> Iterator[str]:
     """Run Debian's docker-registry on a free port of loopback; yield `localhost:PORT`."""
     require_programs("docker-registry")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = {
         "version": 0.1,
         "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}},
@@ -69,13 +68,8 @@ def registry(folder: Path) -> Iterator[str]:
     }
     file = folder / "registry.yaml"
     file.write_text(yaml.safe_dump(config))
-
-    def listening() -> bool:
-        with socket.socket() as client:
-            return client.connect_ex(("127.0.0.1", port)) == 0
-
     command = ["docker-registry", "serve", str(file)]
-    with _running(command, folder / "registry.log", listening):
+    with _running(command, folder / "registry.log", lambda: listens(port)):
         yield f"localhost:{port}"
 
 

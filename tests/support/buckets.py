@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import http.client
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from urllib.parse import urlsplit
 
 from tests.support.go_programs import go_program
+from tests.support.loopback import free_port, listens, serve
 from tests.support.waiting import TIMEOUT, wait_until
 
 PACKAGE = "github.com/versity/versitygw/cmd/versitygw"
@@ -41,9 +41,7 @@ def moto(_: Path) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
         text=True,
     ) as process:
-        assert process.stdout is not None
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        assert process.stdin is not None
         process.stdin.close()
         process.wait(TIMEOUT)
 
@@ -51,9 +49,7 @@ def moto(_: Path) -> Iterator[str]:
 @contextmanager
 def versitygw(folder: Path) -> Iterator[str]:
     """Run versitygw, a real S3 server, on a folder; yields its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (folder / "data").mkdir()
     command = [go_program(PACKAGE, VERSION), "--port", f"127.0.0.1:{port}", "posix", str(folder / "data")]
     environment = {"PATH": os.environ["PATH"], "ROOT_ACCESS_KEY": USER, "ROOT_SECRET_KEY": SECRET}
@@ -61,15 +57,10 @@ def versitygw(folder: Path) -> Iterator[str]:
         (folder / "log").open("w") as log,
         subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process,
     ):
-        assert wait_until(lambda: _listens(port) or process.poll() is not None)
+        assert wait_until(lambda: listens(port) or process.poll() is not None)
         assert process.poll() is None, (folder / "log").read_text()
         yield f"http://127.0.0.1:{port}"
         process.terminate()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def create_bucket(server: str, name: str) -> None:
@@ -122,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def __init__(self, proxy: FaultProxy, server: str, *args: object) -> None:
         self.proxy, self.target = proxy, urlsplit(server).netloc
-        super().__init__(*args)  # type: ignore[arg-type]
+        super().__init__(*args)
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -165,25 +156,13 @@ class _Handler(BaseHTTPRequestHandler):
         return
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 64
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Ignore clients that disconnect."""
-
-
 @contextmanager
 def fault_proxy(server: str) -> Iterator[FaultProxy]:
     """Run a proxy of a server, without faults at first."""
     proxy = FaultProxy()
-    with _Server(("127.0.0.1", 0), partial(_Handler, proxy, server)) as running:
-        proxy.url = f"http://127.0.0.1:{running.server_address[1]}"
-        thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with serve(partial(_Handler, proxy, server)) as running:
+        proxy.url = f"http://127.0.0.1:{running.server_port}"
         try:
             yield proxy
         finally:
             proxy.stopped.set()
-            running.shutdown()
-            thread.join()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from kubeparcel.record_key import VARIABLE
 from tests.support.checkout import ROOT
+from tests.support.loopback import free_port
 from tests.support.waiting import TIMEOUT, wait_until
 
 SECRET = "secret of the team"
@@ -24,7 +24,7 @@ class Cluster:
     def __init__(self, folder: Path, protocol: str = "tcp", options: Sequence[str] = ()) -> None:
         self.folder, self.remote = folder, folder / "remote"
         self.remote.mkdir(parents=True)
-        self.address = f"{protocol}://127.0.0.1:{_free_port()}"
+        self.address = f"{protocol}://127.0.0.1:{free_port()}"
         self.options = options
         self._stack = ExitStack()
 
@@ -72,7 +72,7 @@ class Cluster:
     @contextmanager
     def worker(self, name: str, **options: object) -> Iterator[subprocess.Popen[bytes]]:
         """Run a worker until the block ends."""
-        process = self.start_worker(name, **options)  # type: ignore[arg-type]
+        process = self.start_worker(name, **options)
         try:
             yield process
         finally:
@@ -128,10 +128,3 @@ def certificates(folder: Path) -> list[str]:
     subprocess.run(["openssl", "req", "-x509", *key, *subject], check=True, capture_output=True)
     files[0].write_bytes(files[1].read_bytes())
     return [f"--tls-{name}={file}" for name, file in zip(("ca-file", "cert", "key"), files, strict=True)]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

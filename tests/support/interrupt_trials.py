@@ -18,6 +18,7 @@ from pathlib import Path
 
 from kubeparcel.interrupts import handle_interrupts
 from kubeparcel.process import run
+from tests.support.waiting import has_ended
 
 SECONDS = 10.0
 """How long an interrupted program may take to end; its own programs sleep for longer."""
@@ -59,19 +60,11 @@ def trial(pids: Path, *, listening: bool) -> str:
     if os.waitstatus_to_exitcode(ended[1]) != INTERRUPTED:
         return "other exit code"
     words = pids.read_text().split() if pids.exists() else []
-    while any(runs(int(word)) for word in words):
+    while not all(has_ended(int(word)) for word in words):
         if time.monotonic() > deadline:
             return "left its programs running"
         time.sleep(0.0005)
     return "interrupted"
-
-
-def runs(process: int) -> bool:
-    """Return whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def main() -> None:

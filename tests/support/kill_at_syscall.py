@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from kubeparcel import paths
+from tests.support.checkout import ROOT
 
 SYSTEM_CALLS = (
     "openat,write,pwrite64,ftruncate,fsync,fdatasync,syncfs,mkdir,rmdir,chmod,"
     "link,linkat,unlink,unlinkat,rename,renameat,renameat2"
 )
-ROOT = Path(__file__).parents[2]
 
 KillPoint = tuple[str, int]
 """Right before a system call: its name, and the number of calls of that name so far."""
@@ -74,8 +74,6 @@ def start_publisher(environment: Mapping[str, str]) -> Iterator[InterruptiblePub
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdin
-        assert process.stdout
         yield InterruptiblePublisher(process.stdin, process.stdout)
         process.stdin.close()
 
@@ -134,7 +132,6 @@ def _attach_strace(pid: int, kill_at: KillPoint | None, trace: Path) -> subproce
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stderr
     message = process.stderr.readline()
     if "attached" not in message:
         raise RuntimeError(message)

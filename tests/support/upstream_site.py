@@ -23,6 +23,7 @@ from kubeparcel.model import Arch, Version
 from kubeparcel.sources.upstream import Upstream
 from tests.support.archive_builders import tar_archive
 from tests.support.elf_files import elf_bytes
+from tests.support.loopback import serve
 from tests.support.sigstore_authority import SignedFile, authority
 
 RELEASED = 1_784_743_658
@@ -30,8 +31,6 @@ RELEASED = 1_784_743_658
 
 @dataclass
 class RecordedRequest:
-    """What somebody asked for."""
-
     method: str
     path: str
     headers: Mapping[str, str]
@@ -39,15 +38,16 @@ class RecordedRequest:
 
 @dataclass
 class UpstreamSite:
-    """Files by path, faults by path (each used once, in order), and what was asked for."""
+    """Files by path, faults by path (each used once, in order), and the requests so far."""
 
-    url: str
+    url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     faults: dict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
     requests: list[RecordedRequest] = field(default_factory=list)
     etags: bool = True
     log_entries: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """The entries of the transparency log, by the SHA-256 of the signed file."""
+    server: ThreadingHTTPServer | None = None
 
     def publish_file(self, address: str, data: bytes) -> str:
         """Publish one of upstream's files with its digest; return its path on this site."""
@@ -84,13 +84,13 @@ class UpstreamSite:
             target.write_bytes(data)
 
     def requests_for(self, end: str) -> list[RecordedRequest]:
-        """The requests for paths that end so."""
+        """Return the requests for paths with this end."""
         return [request for request in self.requests if request.path.endswith(end)]
 
     def publish_release(
         self, upstream: Upstream, component: str, version: str, arch: Arch = Arch.AMD64, *, signed: bool = False
     ) -> dict[str, bytes]:
-        """Publish a whole release; give the programs that one should get, by name."""
+        """Publish a whole release; return its programs by name."""
         programs: dict[str, bytes] = {}
         for artifact in upstream.artifacts(component, Version.parse(version), arch):
             if component == "kubernetes":
@@ -101,8 +101,7 @@ class UpstreamSite:
             else:
                 names = {"cri-tools": ["crictl"], "cni": ["bridge", "loopback"]}[component]
                 programs = {name: elf_bytes() for name in names}
-                members = {"./": b"", **{f"./{name}": data for name, data in programs.items()}}
-                del members["./"]
+                members = {f"./{name}": data for name, data in programs.items()}
                 self.publish_file(artifact.origin, tar_archive({**members, "./LICENSE": b"text"}))
         return programs
 
@@ -117,23 +116,25 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        path = urlsplit(self.path).path
-        self.site.requests.append(RecordedRequest(self.command, path, dict(self.headers.items())))
+        path = self.record()
         data = self.site.files.get(path)
-        faults = self.site.faults[path]
-        if faults:
+        if faults := self.site.faults[path]:
             faults.pop(0)(self, data or b"")
         elif data is None:
             self.answer(404, b"no such file")
         else:
             self.whole_or_range(data)
 
+    def record(self) -> str:
+        """Record the request, and return its path."""
+        path = urlsplit(self.path).path
+        self.site.requests.append(RecordedRequest(self.command, path, dict(self.headers.items())))
+        return path
+
     def do_POST(self) -> None:
         """Answer as Rekor's log/entries/retrieve."""
-        path, body = urlsplit(self.path).path, self.rfile.read(int(self.headers["Content-Length"]))
-        self.site.requests.append(RecordedRequest(self.command, path, dict(self.headers.items())))
-        faults = self.site.faults[path]
-        if faults:
+        path, body = self.record(), self.rfile.read(int(self.headers["Content-Length"]))
+        if faults := self.site.faults[path]:
             faults.pop(0)(self, b"")
         elif not path.endswith("/api/v1/log/entries/retrieve"):
             self.answer(405, b"no such service")
@@ -234,12 +235,12 @@ def slow(until: threading.Event) -> Fault:
 
 
 def send_whole_file(handler: Handler, data: bytes) -> None:
-    """Send the whole file, whatever part was asked for."""
+    """Send the whole file, whatever part was requested."""
     handler.answer(200, data)
 
 
 def send_chunked(handler: Handler, data: bytes) -> None:
-    """Send it without saying how long it is."""
+    """Send the file without its length."""
     handler.send_response(200)
     handler.send_header("Transfer-Encoding", "chunked")
     handler.end_headers()
@@ -251,30 +252,8 @@ def send_chunked(handler: Handler, data: bytes) -> None:
 
 @contextmanager
 def serve_site(host: str = "127.0.0.1") -> Iterator[UpstreamSite]:
-    """A site that is up as long as the block runs."""
-    with serve_site_with_server(host) as (site, _):
+    """Run a site until the block ends."""
+    site = UpstreamSite()
+    with serve(type("SiteHandler", (Handler,), {"site": site}), host) as server:
+        site.server, site.url = server, f"http://{host}:{server.server_port}"
         yield site
-
-
-@contextmanager
-def serve_site_with_server(host: str = "127.0.0.1") -> Iterator[tuple[UpstreamSite, ThreadingHTTPServer]]:
-    """The same, with its server."""
-    site = UpstreamSite("")
-    server = Server((host, 0), type("SiteHandler", (Handler,), {"site": site}))
-    site.url = f"http://{host}:{server.server_port}"
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield site, server
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-class Server(ThreadingHTTPServer):
-    """Does not print a client that hangs up."""
-
-    daemon_threads = True
-    request_queue_size = 64
-
-    def handle_error(self, *_: Any) -> None:
-        pass

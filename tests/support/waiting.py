@@ -23,16 +23,17 @@ def wait_until(condition: Callable[[], object], patience: float = TIMEOUT) -> bo
     return True
 
 
+def has_ended(pid: int) -> bool:
+    """Return whether a process has ended; a zombie has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def wait_until_gone(pid: int) -> bool:
-    """Wait until a process has ended, or is a zombie; return whether it has."""
-
-    def ended() -> bool:
-        try:
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-
-    return wait_until(ended)
+    """Wait until a process has ended; return whether it has."""
+    return wait_until(lambda: has_ended(pid))
 
 
 def wait_for_line(file: Path) -> str:

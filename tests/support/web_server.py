@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
+
+from tests.support.loopback import serve
 
 
 @dataclass
@@ -20,20 +21,12 @@ class WebServer:
     requested_paths: list[str] = field(default_factory=list)
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 64
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Ignore clients that disconnect."""
-
-
 class _Files(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def __init__(self, web: WebServer, *args: object) -> None:
         self.web = web
-        super().__init__(*args, directory=str(web.root))  # type: ignore[arg-type]
+        super().__init__(*args, directory=str(web.root))
 
     def translate_path(self, path: str) -> str:
         self.directory = str(self.web.root)
@@ -47,13 +40,7 @@ class _Files(SimpleHTTPRequestHandler):
 @contextmanager
 def serve_folder(root: Path = Path("/nowhere")) -> Iterator[WebServer]:
     """Run a server until the end of the block."""
-    web = WebServer("")
-    with _Server(("127.0.0.1", 0), partial(_Files, web)) as server:
-        web.address, web.root = f"http://127.0.0.1:{server.server_address[1]}", root
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield web
-        finally:
-            server.shutdown()
-            thread.join()
+    web = WebServer("", root)
+    with serve(partial(_Files, web)) as server:
+        web.address = f"http://127.0.0.1:{server.server_port}"
+        yield web

@@ -33,11 +33,11 @@ def openssl(folder, *words):
 @pytest.fixture
 def secure(authority):
     """Serve a site with TLS as localhost."""
-    with sites.serve_site_with_server() as (site, server):
+    with sites.serve_site() as site:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        site.url = f"https://localhost:{server.server_port}"
+        site.server.socket = context.wrap_socket(site.server.socket, server_side=True)
+        site.url = f"https://localhost:{site.server.server_port}"
         site.publish_marker("stable", "v1.36.3")
         yield site
 
