@@ -65,7 +65,7 @@ def published(originals: Path, built: Path, tmp_path: Path) -> Path:
 
 def attest(*locations: object, base: Path, **options: object) -> Report:
     """Verify locations with the lock in `base`."""
-    request = AttestRequest(tuple(map(str, locations)), base=base, **options)  # type: ignore[arg-type]
+    request = AttestRequest(tuple(map(str, locations)), base=base, **options)
     return verify(request, QuietLog())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -13,7 +12,7 @@ from tests.attest.conftest import FAILED, NOT_RUN, PASSED, attest, build, change
 from tests.support.fake_sources import locked
 
 
-def test_other_materials_than_the_lock_names_are_refused(built: Path, workdir: Path) -> None:
+def test_other_materials_than_the_lock_names_are_refused(built, workdir):
     lock = (workdir / lockfile.NAME).read_text()
     first = next(line for line in lock.splitlines() if "digest:" in line).split("sha256:")[1][:10]
     (workdir / lockfile.NAME).write_text(lock.replace(first, "0" * 10))
@@ -21,13 +20,13 @@ def test_other_materials_than_the_lock_names_are_refused(built: Path, workdir: P
     assert "find out which is right" in findings(report)["materials"]
 
 
-def test_a_lock_of_another_release_is_not_compared(built: Path, workdir: Path, tmp_path: Path) -> None:
+def test_a_lock_of_another_release_is_not_compared(built, workdir, tmp_path):
     report = attest(built, base=tmp_path / "elsewhere")
     assert states(report)["materials"] == NOT_RUN
     assert not report.failed
 
 
-def test_the_lock_of_the_package_is_found_among_those_of_several_releases(built: Path, workdir: Path) -> None:
+def test_the_lock_of_the_package_is_found_among_those_of_several_releases(built, workdir):
     path = workdir / lockfile.NAME
     own = lockfile.read_all(path)[0]
     lockfile.write_all([locked("1.35.4", "1.35.0", "1.8.0"), own], path)
@@ -40,7 +39,7 @@ def test_the_lock_of_the_package_is_found_among_those_of_several_releases(built:
     assert CheckState.FAILED in states(attest(built, base=workdir))["materials"]
 
 
-def test_a_lock_without_the_component_of_a_package_is_not_compared(built: Path, workdir: Path) -> None:
+def test_a_lock_without_the_component_of_a_package_is_not_compared(built, workdir):
     path = workdir / lockfile.NAME
     document = yaml.safe_load(path.read_text())
     del document["components"]["cni"], document["request"]["cni"]
@@ -50,7 +49,7 @@ def test_a_lock_without_the_component_of_a_package_is_not_compared(built: Path, 
     assert not report.failed
 
 
-def test_a_lock_that_contradicts_the_materials_is_refused(built: Path, workdir: Path) -> None:
+def test_a_lock_that_contradicts_the_materials_is_refused(built, workdir):
     """The package is what the lock gives, but the statement claims another origin."""
 
     def change(document: dict[str, Any]) -> None:
@@ -62,7 +61,7 @@ def test_a_lock_that_contradicts_the_materials_is_refused(built: Path, workdir: 
     assert "contradict each other" in findings(report)["materials"]
 
 
-def test_the_users_files_are_materials(built: Path, workdir: Path) -> None:
+def test_the_users_files_are_materials(built, workdir):
     (workdir / "motd").write_text("one\n")
     (workdir / "kubeparcel.yaml").write_text(
         "packages:\n  kubelet:\n    files:\n      - {path: /usr/share/kubelet/motd, source: motd}\n"

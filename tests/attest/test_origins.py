@@ -10,7 +10,6 @@ from kubeparcel.attest.materials import require_stored_patches, require_upstream
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.lock_models import Artifact, BuildVariant, Component, Lock, Patch, Request
 from kubeparcel.model import Arch, Version
-from kubeparcel.store import Store
 
 SHA256 = "0" * 64
 KUBELET = "https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
@@ -25,7 +24,7 @@ def lock(name: str, origin: str, *, source: str = "upstream", component: str = "
 @pytest.mark.parametrize(
     "accepted", [lock("kubelet", KUBELET), lock("kubernetes", MODULE, source="go")], ids=["upstream", "go"]
 )
-def test_what_projects_publish_is_accepted(accepted: Lock) -> None:
+def test_what_projects_publish_is_accepted(accepted):
     require_upstream_origins(accepted.artifacts, accepted, "kubelet.deb")
 
 
@@ -40,12 +39,12 @@ def test_what_projects_publish_is_accepted(accepted: Lock) -> None:
         lock("kubelet", KUBELET, component="unknown"),
     ],
 )
-def test_other_places_are_refused(hostile: Lock) -> None:
+def test_other_places_are_refused(hostile):
     with pytest.raises(ConfigurationError, match=r"kubelet\.deb: its statement names .* project does not publish it"):
         require_upstream_origins(hostile.artifacts, hostile, "kubelet.deb")
 
 
-def test_patches_are_downloaded_only_for_trusted_publishers(store: Store) -> None:
+def test_patches_are_downloaded_only_for_trusted_publishers(store):
     patch = Patch("kubernetes", "https://example.com/fix.patch", SHA256)
     patched = dataclasses.replace(lock("kubelet", KUBELET), request=Request(variant=BuildVariant(patches=(patch,))))
     with pytest.raises(ConfigurationError, match=r"a patch at https://example\.com/fix\.patch"):

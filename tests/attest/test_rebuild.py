@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +11,13 @@ import pytest
 from tests.attest.conftest import PASSED, attest, build, change_statement, findings, states
 
 
-def test_a_signed_rpm_is_built_again(published: Path, workdir: Path) -> None:
+def test_a_signed_rpm_is_built_again(published, workdir):
     (rpm,) = published.glob("yum/stable/packages/kubelet-*.rpm")
     report = attest(rpm, base=workdir, key=str(published / "key.pem"), rebuild=True)
     assert states(report)["rebuild"] == PASSED
 
 
-def test_a_package_that_cannot_be_built_again_names_the_first_difference(built: Path, workdir: Path) -> None:
+def test_a_package_that_cannot_be_built_again_names_the_first_difference(built, workdir):
     path = built / "attestations/kubelet_1.36.3-1_amd64.deb.intoto.json"
     document = json.loads(path.read_bytes())
     document["predicate"]["buildDefinition"]["externalParameters"]["settings"]["maintainer"] = (
@@ -36,7 +35,7 @@ def test_a_package_that_cannot_be_built_again_names_the_first_difference(built: 
         ({"revision": "7"}, "do not give a package of this name"),
     ],
 )
-def test_invalid_parameters_are_no_traceback(built: Path, workdir: Path, change: dict[str, str], problem: str) -> None:
+def test_invalid_parameters_are_no_traceback(built, workdir, change, problem):
     path = built / "attestations/kubelet_1.36.3-1_amd64.deb.intoto.json"
     document = json.loads(path.read_bytes())
     document["predicate"]["buildDefinition"]["externalParameters"]["settings"] |= change
@@ -46,7 +45,7 @@ def test_invalid_parameters_are_no_traceback(built: Path, workdir: Path, change:
 
 
 @pytest.mark.parametrize("settings", [[1, 2], "text", {"packages": 7}, {"packages": {"other": {"component": "etcd"}}}])
-def test_settings_of_any_type_are_no_traceback(built: Path, workdir: Path, settings: object) -> None:
+def test_settings_of_any_type_are_no_traceback(built, workdir, settings):
     def change(document: dict[str, Any]) -> None:
         document["predicate"]["buildDefinition"]["externalParameters"]["settings"] = settings
 
@@ -54,14 +53,14 @@ def test_settings_of_any_type_are_no_traceback(built: Path, workdir: Path, setti
 
 
 @pytest.mark.parametrize("time", [2**70, True, "now"])
-def test_a_time_that_no_package_can_have_is_no_traceback(built: Path, workdir: Path, time: object) -> None:
+def test_a_time_that_no_package_can_have_is_no_traceback(built, workdir, time):
     def change(document: dict[str, Any]) -> None:
         document["predicate"]["buildDefinition"]["internalParameters"]["time"] = time
 
     assert "rebuild" in states(attest(change_statement(built, change), base=workdir, rebuild=True))
 
 
-def test_equal_builds_give_equal_statements(built: Path, workdir: Path) -> None:
+def test_equal_builds_give_equal_statements(built, workdir):
     before = {path.name: path.read_bytes() for path in (built / "attestations").iterdir()}
     shutil.rmtree(built / "attestations")
     build(workdir)

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +16,12 @@ from tests.attest.conftest import NOT_RUN, attest, change_statement, findings, k
 from tests.support.package_builders import deb
 
 
-def test_an_unsigned_package_without_a_key_is_not_called_verified(published: Path, workdir: Path) -> None:
+def test_an_unsigned_package_without_a_key_is_not_called_verified(published, workdir):
     report = attest(kubelet(published), base=workdir)
     assert "Pass --key FILE" in findings(report)["signature"]
 
 
-def test_the_signature_of_another_key_is_refused(published: Path, workdir: Path, tmp_path: Path) -> None:
+def test_the_signature_of_another_key_is_refused(published, workdir, tmp_path):
     with gpg.temporary_home(private_keys=True) as home:
         home.run("--quick-generate-key", "other", "nistp256", "sign", "1d", passphrase="")
         other = tmp_path / "other.asc"
@@ -35,7 +34,7 @@ def test_the_signature_of_another_key_is_refused(published: Path, workdir: Path,
     assert states(report)["subjects"] == NOT_RUN
 
 
-def test_a_changed_package_is_refused(published: Path, workdir: Path) -> None:
+def test_a_changed_package_is_refused(published, workdir):
     package = kubelet(published)
     deb(package.parent, "kubelet", "1.36.3-1")
     report = attest(package, base=workdir, key=str(published / "key.pem"))
@@ -44,7 +43,7 @@ def test_a_changed_package_is_refused(published: Path, workdir: Path) -> None:
     assert hashlib.sha256(package.read_bytes()).hexdigest() in findings(report)["subjects"]
 
 
-def test_a_statement_about_another_package_is_refused(published: Path, workdir: Path) -> None:
+def test_a_statement_about_another_package_is_refused(published, workdir):
     (other,) = published.glob("apt/pool/main/k/kubeadm/*.jsonl")
     statement_of(kubelet(published)).write_bytes(other.read_bytes())
     report = attest(kubelet(published), base=workdir, key=str(published / "key.pem"))
@@ -63,9 +62,7 @@ def test_a_statement_about_another_package_is_refused(published: Path, workdir: 
         (lambda data: json.dumps({**json.loads(data), "signatures": []}).encode(), "is not signed"),
     ],
 )
-def test_a_damaged_envelope_is_refused(
-    published: Path, workdir: Path, damage: Callable[[bytes], bytes], problem: str
-) -> None:
+def test_a_damaged_envelope_is_refused(published, workdir, damage, problem):
     path = statement_of(kubelet(published))
     path.write_bytes(damage(path.read_bytes()))
     assert problem in findings(attest(kubelet(published), base=workdir, key=str(published / "key.pem")))["statement"]
@@ -83,21 +80,19 @@ def add_subject(document: dict[str, Any]) -> None:
     "change",
     [rename_subject("../../kubelet.deb"), rename_subject("/tmp/kubelet.deb"), rename_subject("profile"), add_subject],
 )
-def test_a_statement_about_anything_but_one_package_file_is_refused(
-    built: Path, workdir: Path, change: Callable[[dict[str, Any]], object]
-) -> None:
+def test_a_statement_about_anything_but_one_package_file_is_refused(built, workdir, change):
     report = attest(change_statement(built, change), base=workdir, rebuild=True)
     assert "package" in findings(report)["statement"]
     assert "rebuild" not in states(report)
 
 
-def test_an_unsigned_statement_is_refused_if_a_key_is_required(published: Path, built: Path, workdir: Path) -> None:
+def test_an_unsigned_statement_is_refused_if_a_key_is_required(published, built, workdir):
     report = attest(built / "deb/kubelet_1.36.3-1_amd64.deb", base=workdir, key=str(published / "key.pem"))
     assert "not signed" in findings(report)["signature"]
     assert report.exit_code == 1
 
 
-def test_a_repository_that_offers_no_key_is_not_called_verified(published: Path, workdir: Path) -> None:
+def test_a_repository_that_offers_no_key_is_not_called_verified(published, workdir):
     for path in [*published.rglob("*.asc"), *published.rglob("*.gpg"), *published.rglob("*.key")]:
         path.unlink()
     report = attest(published, base=workdir, rebuild=True)
@@ -105,8 +100,6 @@ def test_a_repository_that_offers_no_key_is_not_called_verified(published: Path,
     assert "rebuild" not in states(report)
 
 
-def test_an_endless_file_is_not_read_to_its_end(
-    published: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_endless_file_is_not_read_to_its_end(published, workdir, monkeypatch):
     monkeypatch.setattr(limits, "FILE", dataclasses.replace(limits.FILE, default=50))
     assert "the file is above the limit file-size of 50" in findings(attest(published, base=workdir))["subjects"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +17,7 @@ from tests.attest.conftest import NOT_RUN, PASSED, attest, findings, kubelet, st
 from tests.support.web_server import serve_folder
 
 
-def test_a_build_is_verified_before_it_is_signed(built: Path, workdir: Path) -> None:
+def test_a_build_is_verified_before_it_is_signed(built, workdir):
     report = attest(built, base=workdir, rebuild=True)
     assert states(report) == {"statement": PASSED, "signature": NOT_RUN, "materials": PASSED, "rebuild": PASSED}
     assert len(report.checks) == 40
@@ -26,14 +25,12 @@ def test_a_build_is_verified_before_it_is_signed(built: Path, workdir: Path) -> 
 
 
 @pytest.mark.parametrize("key", ["key.pem", "key.asc", "key.gpg"])
-def test_a_published_package_is_verified_with_the_key_of_the_repository(
-    published: Path, workdir: Path, key: str
-) -> None:
+def test_a_published_package_is_verified_with_the_key_of_the_repository(published, workdir, key):
     report = attest(kubelet(published), base=workdir, key=str(published / key), rebuild=True)
     assert states(report) == {"statement": PASSED, "signature": PASSED, "materials": PASSED, "rebuild": PASSED}
 
 
-def test_a_whole_repository_is_verified(published: Path, workdir: Path) -> None:
+def test_a_whole_repository_is_verified(published, workdir):
     report = attest(published, base=workdir, rebuild=True)
     assert not findings(report)
     assert {"statement", "statement-signature", "subjects", "side-files", "provenance", "rebuild"} <= states(
@@ -42,21 +39,21 @@ def test_a_whole_repository_is_verified(published: Path, workdir: Path) -> None:
     assert sum(check.name == "rebuild" for check in report.checks) == 10
 
 
-def test_a_repository_is_verified_over_http(published: Path, workdir: Path) -> None:
+def test_a_repository_is_verified_over_http(published, workdir):
     with serve_folder(published) as server:
         report = attest(server.address, base=workdir)
     assert not findings(report)
     assert states(report)["provenance"] == PASSED
 
 
-def test_a_repository_is_verified_in_a_bucket(built: Path, key: Path, bucket: str, workdir: Path) -> None:
+def test_a_repository_is_verified_in_a_bucket(built, key, bucket, workdir):
     publisher.publish(built, Target(bucket), QuietLog(), skip_layout_check=True)
     report = attest(bucket, base=workdir)
     assert not findings(report)
     assert states(report)["side-files"] == PASSED
 
 
-def test_wrong_use_is_explained(published: Path, workdir: Path, tmp_path: Path) -> None:
+def test_wrong_use_is_explained(published, workdir, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="No packages"):
         attest(tmp_path / "empty", base=workdir)
@@ -68,7 +65,7 @@ def test_wrong_use_is_explained(published: Path, workdir: Path, tmp_path: Path) 
             attest(kubelet(published), base=workdir, key=str(tmp_path / key))
 
 
-def test_the_documented_commands_verify_a_mirror_without_us(published: Path, tmp_path: Path) -> None:
+def test_the_documented_commands_verify_a_mirror_without_us(published, tmp_path):
     """The third of three commands; tests/repository/test_cosign.py runs the second."""
     home = {**os.environ, "GNUPGHOME": str(tmp_path)}
     argv = ["gpgv", "--keyring", "./key.gpg", "key.pem.asc", "key.pem"]

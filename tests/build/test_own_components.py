@@ -90,7 +90,7 @@ def write(workdir: Path, site: UpstreamSite, monkeypatch):
     return write_settings
 
 
-def test_file_of_any_upstream_is_packaged_next_to_compiled_ones(write, workdir, site) -> None:
+def test_file_of_any_upstream_is_packaged_next_to_compiled_ones(write, workdir, site):
     settings, log = write(), RecordingLog()
     assert [
         a.action
@@ -118,7 +118,7 @@ def test_file_of_any_upstream_is_packaged_next_to_compiled_ones(write, workdir, 
     assert list((workdir / "dist/sbom").glob("hello_*"))
 
 
-def test_rows_of_releases_have_components_of_their_own(write, workdir) -> None:
+def test_rows_of_releases_have_components_of_their_own(write, workdir):
     write()
     row = textwrap.indent((workdir / "kubeparcel.yaml").read_text().strip(), "    ")
     rows = f"format: deb\nreleases:\n  - kubernetes: 1.36.2\n    source: go\n  -{row[3:]}\n"
@@ -133,7 +133,7 @@ def test_rows_of_releases_have_components_of_their_own(write, workdir) -> None:
         load_releases({})
 
 
-def test_lock_has_the_definition_and_is_read_without_the_settings(write, workdir) -> None:
+def test_lock_has_the_definition_and_is_read_without_the_settings(write, workdir):
     lock = resolve_or_load(write(), RecordingLog(), locked=False)
     (workdir / "kubeparcel.yaml").unlink()
     assert lockfile.read(workdir / lockfile.NAME) == lock
@@ -143,7 +143,7 @@ def test_lock_has_the_definition_and_is_read_without_the_settings(write, workdir
         lockfile.read(workdir / lockfile.NAME)
 
 
-def test_changed_definition_and_removed_package_are_resolved_again(write, workdir) -> None:
+def test_changed_definition_and_removed_package_are_resolved_again(write, workdir):
     lock = resolve_or_load(write(), RecordingLog(), locked=False)
     changed = write(digest="b" * 64)
     with pytest.raises(ConfigurationError, match=r"components\.hello has changed"):
@@ -159,7 +159,7 @@ def test_changed_definition_and_removed_package_are_resolved_again(write, workdi
     assert [*reduced.components] == [c for c in lock.components if c.name != "hello"]
 
 
-def test_settings_of_the_compiler_do_not_apply_to_downloaded_files(write, workdir) -> None:
+def test_settings_of_the_compiler_do_not_apply_to_downloaded_files(write, workdir):
     write()
     with (workdir / "kubeparcel.yaml").open("a") as file:
         file.write("go: {amd64: v3, debug: true}\n")
@@ -172,14 +172,14 @@ def test_settings_of_the_compiler_do_not_apply_to_downloaded_files(write, workdi
     assert "go" not in provenance(plans["hello"], lock, {})
 
 
-def test_digest_that_does_not_match_names_the_setting(write) -> None:
+def test_digest_that_does_not_match_names_the_setting(write):
     with pytest.raises(DigestError) as caught:
         build(write(digest="b" * 64), RecordingLog())
     assert "hello amd64: the download's sha256 is" in caught.value.message
     assert "correct components.hello.upstream.sha256 in kubeparcel.yaml" in caught.value.hint
 
 
-def test_mirror_has_files_of_own_components_and_names_what_is_compiled_only(workdir, site) -> None:
+def test_mirror_has_files_of_own_components_and_names_what_is_compiled_only(workdir, site):
     """A component that is only a Go module is not asked for; files without a published checksum have none there."""
     upstream = Upstream(catalogs.load().components)
     for component, version in (("kubernetes", "1.36.3"), ("cri-tools", "1.36.0"), ("cni", "1.9.1")):
@@ -199,7 +199,7 @@ def test_mirror_has_files_of_own_components_and_names_what_is_compiled_only(work
     assert len(fetch_release(load_settings({}), log, locked=False).binaries["hello", Arch.AMD64]) == 1
 
 
-def test_rebuild_fetches_nothing_from_places_that_only_a_statement_names(write) -> None:
+def test_rebuild_fetches_nothing_from_places_that_only_a_statement_names(write):
     lock = resolve_or_load(write(), RecordingLog(), locked=False)
     artifacts = lock.component("hello").artifacts
     with pytest.raises(ConfigurationError, match=r"defines the component hello, from http://127") as caught:
@@ -213,7 +213,7 @@ def test_rebuild_fetches_nothing_from_places_that_only_a_statement_names(write) 
 
 
 @pytest.mark.parametrize(("requested", "found"), [("1.2", "1.2.3"), ("1.2.1", "1.2.1")])
-def test_minor_of_a_component_is_its_newest_patch(monkeypatch, requested: str, found: str) -> None:
+def test_minor_of_a_component_is_its_newest_patch(monkeypatch, requested, found):
     out = ["cri-tools 1.36.0", *(f"cni 1.2.{patch}" for patch in range(4))]
     monkeypatch.setattr("kubeparcel.build.lock.resolver.select_source", lambda *_: FakeSource(out=out))
     lock = resolve(Request("1.36", {"cni": requested}), RecordingLog())

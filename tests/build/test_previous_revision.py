@@ -54,9 +54,7 @@ def other_store(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("cache", ["the same", "an empty one"])
-def test_previous_revision_has_the_versions_and_binaries_of_the_packages(
-    build: Build, log: RecordingLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: str
-) -> None:
+def test_previous_revision_has_the_versions_and_binaries_of_the_packages(build, log, tmp_path, monkeypatch, cache):
     packages = build(revision="3")
     if cache != "the same":
         other_store(monkeypatch, tmp_path / "other-cache")
@@ -66,9 +64,7 @@ def test_previous_revision_has_the_versions_and_binaries_of_the_packages(
     assert programs(previous) == programs(packages)
 
 
-def test_previous_revision_has_only_the_packages_and_formats_under_test(
-    build: Build, log: RecordingLog, tmp_path: Path
-) -> None:
+def test_previous_revision_has_only_the_packages_and_formats_under_test(build, log, tmp_path):
     packages = [
         p for p in build() if (p.format, p.name) in {("deb", "kubelet"), ("deb", "kubectl"), ("rpm", "kubectl")}
     ]
@@ -77,7 +73,7 @@ def test_previous_revision_has_only_the_packages_and_formats_under_test(
 
 
 @pytest.mark.parametrize("layout", ["etc", "official"])
-def test_layout_is_that_of_the_packages(build: Build, log: RecordingLog, tmp_path: Path, layout: str) -> None:
+def test_layout_is_that_of_the_packages(build, log, tmp_path, layout):
     packages = build(layout=layout, format="deb")
     builder = PreviousRevision(settings.load_settings({}), log)
     previous = {p.name: p for p in read_packages(builder.build(packages, tmp_path / "previous"))}
@@ -88,7 +84,7 @@ def test_layout_is_that_of_the_packages(build: Build, log: RecordingLog, tmp_pat
     assert {e.path for e in other["kubeadm"].entries} != {e.path for e in previous["kubeadm"].entries}
 
 
-def test_packages_of_others_have_no_previous_revision(build: Build, log: RecordingLog, tmp_path: Path) -> None:
+def test_packages_of_others_have_no_previous_revision(build, log, tmp_path):
     packages = [replace(package, entries=()) for package in build(format="deb")]
     builder = PreviousRevision(settings.load_settings({}), log)
     assert builder.build(packages, tmp_path / "previous") == []
@@ -109,9 +105,7 @@ def test_packages_of_others_have_no_previous_revision(build: Build, log: Recordi
         {"binaries": {"kubectl": None}},
     ],
 )
-def test_packages_with_a_forged_record_have_no_previous_revision(
-    build: Build, log: RecordingLog, tmp_path: Path, change: dict[str, Any]
-) -> None:
+def test_packages_with_a_forged_record_have_no_previous_revision(build, log, tmp_path, change):
     packages = [forge(p, change) if p.name == "kubectl" else p for p in build(format="deb")]
     builder = PreviousRevision(settings.load_settings({}), log)
     previous = {package.name for package in read_packages(builder.build(packages, tmp_path / "previous"))}

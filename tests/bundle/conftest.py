@@ -89,7 +89,7 @@ def read_members(archive: Path) -> Members:
     if archive.suffix == ".zst":
         data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        return {m.name.removeprefix(f"{model.TOP}/"): tar.extractfile(m).read() for m in tar}  # type: ignore[union-attr]
+        return {m.name.removeprefix(f"{model.TOP}/"): tar.extractfile(m).read() for m in tar}
 
 
 def write_members(archive: Path, members: Members) -> Path:

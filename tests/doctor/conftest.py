@@ -44,6 +44,6 @@ def doctor() -> Doctor:
     """A function that examines a location."""
 
     def examine_location(location: object, **options: object) -> DoctorReport:
-        return examine(ExaminationRequest(str(location), **options), QuietLog())  # type: ignore[arg-type]
+        return examine(ExaminationRequest(str(location), **options), QuietLog())
 
     return examine_location

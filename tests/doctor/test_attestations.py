@@ -16,7 +16,6 @@ from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.trust.dsse import parse_envelope
 from tests.conftest import isolate_environment
-from tests.doctor.conftest import Doctor
 from tests.support.package_builders import deb, five
 from tests.support.statements import write_sboms, write_statements
 
@@ -48,7 +47,7 @@ def kubelet(repo: Path, suffix: str) -> Path:
     return path
 
 
-def test_a_sound_repository_passes(doctor: Doctor, attested: Path) -> None:
+def test_a_sound_repository_passes(doctor, attested):
     report = doctor(attested)
     assert not report.failed_checks
     (subject,) = (subject for subject in report.subjects if subject.name == "attestations")
@@ -57,14 +56,12 @@ def test_a_sound_repository_passes(doctor: Doctor, attested: Path) -> None:
     assert not doctor(attested, quick=True, suites=["stable"]).failed_checks
 
 
-def test_a_lost_statement_is_a_broken_promise(doctor: Doctor, repo: Path) -> None:
+def test_a_lost_statement_is_a_broken_promise(doctor, repo):
     (repo / CURRENT).unlink()
     assert doctor(repo, quick=True).failed_checks == {"attestations": {"statement"}}
 
 
-def test_the_statement_of_an_earlier_generation_is_noticed(
-    doctor: Doctor, key: Path, repo: Path, tmp_path: Path
-) -> None:
+def test_the_statement_of_an_earlier_generation_is_noticed(doctor, key, repo, tmp_path):
     before = (repo / CURRENT).read_bytes()
     publisher.publish(
         five(tmp_path / "newer", "1.36.4"),
@@ -78,7 +75,7 @@ def test_the_statement_of_an_earlier_generation_is_noticed(
 
 
 @pytest.mark.parametrize("suffix", [".intoto.jsonl", ".cdx.json", ".spdx.json"])
-def test_a_lost_or_changed_file_beside_a_package_is_noticed(doctor: Doctor, repo: Path, suffix: str) -> None:
+def test_a_lost_or_changed_file_beside_a_package_is_noticed(doctor, repo, suffix):
     path = kubelet(repo, suffix)
     data = path.read_bytes()
     path.write_bytes(data + b" ")
@@ -87,19 +84,19 @@ def test_a_lost_or_changed_file_beside_a_package_is_noticed(doctor: Doctor, repo
     assert doctor(repo, quick=True).failed_checks == {"attestations": {"side-files"}}
 
 
-def test_an_unsigned_statement_about_the_repository_is_refused(doctor: Doctor, repo: Path) -> None:
+def test_an_unsigned_statement_about_the_repository_is_refused(doctor, repo):
     document = json.loads((repo / CURRENT).read_bytes())
     document["signatures"][0]["sig"] = "AAAA" + document["signatures"][0]["sig"][4:]
     (repo / CURRENT).write_text(json.dumps(document))
     assert doctor(repo, quick=True).failed_checks == {"attestations": {"statement-signature"}}
 
 
-def test_a_package_that_the_statement_does_not_list_so_is_noticed(doctor: Doctor, repo: Path) -> None:
+def test_a_package_that_the_statement_does_not_list_so_is_noticed(doctor, repo):
     deb(kubelet(repo, "").parent, "kubelet", "1.36.3-1", body=b"other\n")
     assert "files" in doctor(repo).failed_checks["apt stable"]
 
 
-def test_repositories_without_statements_are_not_asked_for_any(doctor: Doctor, repo: Path) -> None:
+def test_repositories_without_statements_are_not_asked_for_any(doctor, repo):
     shutil.rmtree(repo / "attestations")
     shutil.rmtree(repo / ".kubeparcel")
     report = doctor(repo, quick=True)
@@ -107,9 +104,7 @@ def test_repositories_without_statements_are_not_asked_for_any(doctor: Doctor, r
     assert "attestations" not in {subject.name for subject in report.subjects}
 
 
-def test_files_beside_packages_are_not_kept_in_memory(
-    doctor: Doctor, repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_beside_packages_are_not_kept_in_memory(doctor, repo, monkeypatch):
     whole: list[str] = []
     read = FolderReader.read
 
@@ -123,9 +118,7 @@ def test_files_beside_packages_are_not_kept_in_memory(
 
 
 @pytest.mark.parametrize("required", [None, 7, "sbom", {"sbom": True}])
-def test_a_promise_of_any_type_is_a_finding(
-    doctor: Doctor, repo: Path, monkeypatch: pytest.MonkeyPatch, required: object
-) -> None:
+def test_a_promise_of_any_type_is_a_finding(doctor, repo, monkeypatch, required):
     monkeypatch.setattr("kubeparcel.doctor.attestations.signers", lambda _, keys: keys)
     envelope = parse_envelope((repo / CURRENT).read_bytes(), CURRENT)
     document = json.loads(envelope.payload)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from kubeparcel.console import QuietLog
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.storage.s3 import S3Storage
-from tests.doctor.conftest import Doctor
 
 
-def test_bucket_is_examined_as_a_folder(bucket: str, key: Path, dist: Path, doctor: Doctor) -> None:
+def test_bucket_is_examined_as_a_folder(bucket, key, dist, doctor):
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     report = doctor(bucket)
     assert report.failed_checks == {}

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.reports.results import CheckState
-from tests.doctor.conftest import Doctor
 from tests.support.package_builders import five
 from tests.support.repository_fixtures import Publish
 from tests.support.task_runs import exit_code
@@ -29,7 +28,7 @@ def copy_of_amd64(publish: Publish, repo: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("arch", ["amd64", "x86_64"])
-def test_copy_of_one_architecture_passes_with_arch(copy_of_amd64: Path, doctor: Doctor, arch: str) -> None:
+def test_copy_of_one_architecture_passes_with_arch(copy_of_amd64, doctor, arch):
     report = doctor(copy_of_amd64, arches=[arch])
     assert report.failed_checks == {}, report.as_text()
     document = json.loads(report.as_json())
@@ -40,20 +39,20 @@ def test_copy_of_one_architecture_passes_with_arch(copy_of_amd64: Path, doctor: 
     assert "no by-hash, which the Release announces" in report.as_text()
 
 
-def test_copy_of_one_architecture_fails_without_arch_and_names_the_option(copy_of_amd64: Path, doctor: Doctor) -> None:
+def test_copy_of_one_architecture_fails_without_arch_and_names_the_option(copy_of_amd64, doctor):
     report = doctor(copy_of_amd64)
     assert report.failed_checks["apt stable"] == {"indexes"}
     assert report.failed_checks["yum stable"] == {"files"}
     assert report.as_text().count("--arch") >= 2
 
 
-def test_fault_of_the_selected_architecture_is_still_found(copy_of_amd64: Path, doctor: Doctor) -> None:
+def test_fault_of_the_selected_architecture_is_still_found(copy_of_amd64, doctor):
     next(copy_of_amd64.rglob("kubelet_*_amd64.deb")).write_bytes(b"x")
     (copy_of_amd64 / INDEXES / "binary-amd64/Packages.gz").write_bytes(b"x")
     assert doctor(copy_of_amd64, arches=["amd64"]).failed_checks["apt stable"] == {"indexes", "files"}
 
 
-def test_architecture_or_component_that_is_not_listed_fails(published: Path, doctor: Doctor) -> None:
+def test_architecture_or_component_that_is_not_listed_fails(published, doctor):
     for options in ({"arches": ["s390x"]}, {"components": ["contrib"]}):
         report = doctor(published, suites=["stable"], **options)
         assert "release-fields" in report.failed_checks["apt stable"]
@@ -61,7 +60,7 @@ def test_architecture_or_component_that_is_not_listed_fails(published: Path, doc
     assert doctor(published, components=["main"]).failed_checks == {}
 
 
-def test_copy_without_by_hash_is_a_remark_and_damaged_by_hash_a_failure(damaged: Path, doctor: Doctor) -> None:
+def test_copy_without_by_hash_is_a_remark_and_damaged_by_hash_a_failure(damaged, doctor):
     folder = damaged / INDEXES / "binary-amd64/by-hash/SHA256"
     digests = [path for path in folder.iterdir() if len(path.name) == 64]
     digests[0].unlink()
@@ -72,7 +71,7 @@ def test_copy_without_by_hash_is_a_remark_and_damaged_by_hash_a_failure(damaged:
     assert "apt stable: no by-hash" in report.as_text()
 
 
-def test_missing_form_of_an_index_is_a_remark_while_another_is_valid(damaged: Path, doctor: Doctor) -> None:
+def test_missing_form_of_an_index_is_a_remark_while_another_is_valid(damaged, doctor):
     folder = damaged / INDEXES / "binary-amd64"
     (folder / "Packages.xz").unlink()
     report = doctor(damaged)
@@ -83,6 +82,6 @@ def test_missing_form_of_an_index_is_a_remark_while_another_is_valid(damaged: Pa
     assert doctor(damaged).failed_checks == {"apt stable": {"indexes"}}
 
 
-def test_doctor_task_examines_one_architecture(copy_of_amd64: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_task_examines_one_architecture(copy_of_amd64, capsys):
     assert exit_code("doctor", copy_of_amd64, "--arch", "amd64", "--component", "main", "--quiet") == 0
     assert "10 packages" in capsys.readouterr().out

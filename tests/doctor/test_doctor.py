@@ -7,7 +7,6 @@ import random
 import re
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -18,15 +17,14 @@ from kubeparcel.doctor.reader import FolderReader
 from kubeparcel.reports.results import CheckState
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
-from tests.doctor.conftest import PACKAGE_FILE_CHECKS, Doctor
+from tests.doctor.conftest import PACKAGE_FILE_CHECKS
 from tests.support.package_builders import five
-from tests.support.repository_fixtures import Publish
 from tests.support.task_runs import exit_code
 
 DEB = "apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
 
 
-def test_published_repository_passes_all_checks(published: Path, doctor: Doctor) -> None:
+def test_published_repository_passes_all_checks(published, doctor):
     report = doctor(published)
     assert report.failed_checks == {}
     assert {subject.name for subject in report.subjects} == {
@@ -41,7 +39,7 @@ def test_published_repository_passes_all_checks(published: Path, doctor: Doctor)
         assert re.search(r"53 checks: 49 pass, 4 not run", report.as_text())
 
 
-def test_missing_file_fails_in_each_suite_that_lists_it(damaged: Path, doctor: Doctor) -> None:
+def test_missing_file_fails_in_each_suite_that_lists_it(damaged, doctor):
     (damaged / DEB).unlink()
     report = doctor(damaged)
     assert report.failed_checks == {"apt stable": {"files"}, "apt v1.36": {"files"}}
@@ -52,7 +50,7 @@ def test_missing_file_fails_in_each_suite_that_lists_it(damaged: Path, doctor: D
     assert "Publish the file again, or remove it from the index." in text
 
 
-def test_package_in_two_suites_and_file_read_once_are_counted_once(published: Path, doctor: Doctor) -> None:
+def test_package_in_two_suites_and_file_read_once_are_counted_once(published, doctor):
     report = doctor(published)
     debs, rpms = list(published.rglob("*.deb")), list(published.rglob("*.rpm"))
     assert (len(debs), len(rpms)) == (5, 10), "each suite has its own path of an rpm"
@@ -69,9 +67,7 @@ def test_package_in_two_suites_and_file_read_once_are_counted_once(published: Pa
     assert "10 packages, " in one_suite.as_text()
 
 
-def test_file_is_read_once_although_two_suites_list_it(
-    published: Path, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_is_read_once_although_two_suites_list_it(published, doctor, monkeypatch):
     read: list[str] = []
     stream = FolderReader.stream
 
@@ -85,7 +81,7 @@ def test_file_is_read_once_although_two_suites_list_it(
     assert len(files) == len(set(files)) == json.loads(report.as_json())["files"]
 
 
-def test_quick_skips_package_files_and_reports_it(damaged: Path, doctor: Doctor) -> None:
+def test_quick_skips_package_files_and_reports_it(damaged, doctor):
     (damaged / DEB).unlink()
     report = doctor(damaged, quick=True)
     assert report.exit_code == 0
@@ -96,9 +92,7 @@ def test_quick_skips_package_files_and_reports_it(damaged: Path, doctor: Doctor)
     assert "files, inside, rpm-signature (--quick)" in report.as_text()
 
 
-def test_files_retained_for_lagging_clients_are_not_orphans(
-    publish: Publish, repo: Path, tmp_path: Path, doctor: Doctor
-) -> None:
+def test_files_retained_for_lagging_clients_are_not_orphans(publish, repo, tmp_path, doctor):
     publish()
     publish(five(tmp_path / "next", "1.36.4"))
     publisher.remove(["=1.36.3-1"], Target(str(repo)), QuietLog())
@@ -106,7 +100,7 @@ def test_files_retained_for_lagging_clients_are_not_orphans(
     assert doctor(repo).failed_checks == {}
 
 
-def test_findings_beyond_the_limit_are_counted(damaged: Path, doctor: Doctor) -> None:
+def test_findings_beyond_the_limit_are_counted(damaged, doctor):
     folder = damaged / "apt/pool/main/x"
     folder.mkdir()
     for number in range(MAX_FINDINGS + 10):
@@ -118,7 +112,7 @@ def test_findings_beyond_the_limit_are_counted(damaged: Path, doctor: Doctor) ->
 
 @pytest.mark.parametrize("data", [b"", b"Package: x\n" * 99, random.Random(405).randbytes(3000)])
 @pytest.mark.parametrize("name", ["apt/dists/stable", "yum/stable/repodata"])
-def test_garbage_in_any_metadata_file_is_a_finding(damaged: Path, doctor: Doctor, name: str, data: bytes) -> None:
+def test_garbage_in_any_metadata_file_is_a_finding(damaged, doctor, name, data):
     for path in [path for path in (damaged / name).rglob("*") if path.is_file()]:
         before = path.read_bytes()
         path.write_bytes(data)
@@ -126,9 +120,7 @@ def test_garbage_in_any_metadata_file_is_a_finding(damaged: Path, doctor: Doctor
         path.write_bytes(before)
 
 
-def test_doctor_task_prints_json_and_writes_junit(
-    damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_doctor_task_prints_json_and_writes_junit(damaged, tmp_path, capsys):
     (damaged / DEB).unlink()
     report = tmp_path / "out/doctor.xml"
     assert exit_code("doctor", damaged, "--json", "--junit", report, "--quiet") == 1
@@ -155,8 +147,6 @@ def test_doctor_task_prints_json_and_writes_junit(
         ("doctor http://127.0.0.1:9/", 3, "refused the connection"),
     ],
 )
-def test_invalid_input_fails_with_its_exit_code(
-    workdir: Path, capsys: pytest.CaptureFixture[str], command: str, code: int, message: str
-) -> None:
+def test_invalid_input_fails_with_its_exit_code(workdir, capsys, command, code, message):
     assert exit_code(*command.split()) == code
     assert message in capsys.readouterr().err

@@ -14,7 +14,7 @@ from kubeparcel.console import QuietLog
 from kubeparcel.doctor.examination import ExaminationRequest, examine_reader
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.report import DoctorReport
-from kubeparcel.errors import DownloadError, KubeparcelError, Unreachable, UsageError
+from kubeparcel.errors import DownloadError, Unreachable, UsageError
 from kubeparcel.sources.http.retry import RetryPolicy
 from tests.support.upstream_site import (
     Fault,
@@ -58,7 +58,7 @@ def site(published: Path) -> Iterator[UpstreamSite]:
 def examine_site(site: UpstreamSite) -> Examine:
     def examine_site(path: str = "", *suites: str, **options: object) -> DoctorReport:
         reader = HttpReader(f"{site.url}/{path}", FAST_RETRIES)
-        request = ExaminationRequest(reader.location, **options)  # type: ignore[arg-type]
+        request = ExaminationRequest(reader.location, **options)
         return examine_reader(reader, request, QuietLog(), suites)
 
     return examine_site
@@ -77,7 +77,7 @@ def add_folder_listings(site: UpstreamSite) -> None:
         site.files[folder] = f'<html><a href="../">up</a>{links}'.encode()
 
 
-def test_suites_are_taken_from_the_state_file_without_folder_listings(examine_site: Examine) -> None:
+def test_suites_are_taken_from_the_state_file_without_folder_listings(examine_site):
     report = examine_site()
     assert report.failed_checks == {}
     assert {"apt v1.36", "yum v1.36"} <= {subject.name for subject in report.subjects}
@@ -85,9 +85,7 @@ def test_suites_are_taken_from_the_state_file_without_folder_listings(examine_si
     assert orphans.not_run == "the server does not list folders"
 
 
-def test_usual_suite_names_are_probed_without_state_file_and_listings(
-    site: UpstreamSite, examine_site: Examine
-) -> None:
+def test_usual_suite_names_are_probed_without_state_file_and_listings(site, examine_site):
     del site.files["/.kubeparcel/state.json"]
     subjects = {subject.name for subject in examine_site().subjects}
     assert "apt stable" in subjects
@@ -95,7 +93,7 @@ def test_usual_suite_names_are_probed_without_state_file_and_listings(
     assert {"apt v1.36", "yum v1.36"} <= {subject.name for subject in examine_site("", "v1.36").subjects}
 
 
-def test_folder_listings_are_searched_for_suites_and_orphans(site: UpstreamSite, examine_site: Examine) -> None:
+def test_folder_listings_are_searched_for_suites_and_orphans(site, examine_site):
     del site.files["/.kubeparcel/state.json"]
     site.files["/apt/pool/main/x/stray_1_amd64.deb"] = b""
     add_folder_listings(site)
@@ -104,19 +102,19 @@ def test_folder_listings_are_searched_for_suites_and_orphans(site: UpstreamSite,
     assert report.failed_checks == {"files": {"orphans"}}
 
 
-def test_quick_requests_no_package_file(site: UpstreamSite, examine_site: Examine) -> None:
+def test_quick_requests_no_package_file(site, examine_site):
     assert examine_site(quick=True).failed_checks == {}
     assert not site.requests_for(".deb")
     assert not site.requests_for(".rpm")
 
 
-def test_package_in_several_suites_is_read_once(site: UpstreamSite, examine_site: Examine) -> None:
+def test_package_in_several_suites_is_read_once(site, examine_site):
     examine_site()
     assert len(site.requests_for(DEB)) == 1
 
 
 @pytest.mark.parametrize("fault", [truncated(100), reset(100), status(503), status(429)])
-def test_transient_server_error_is_retried(site: UpstreamSite, examine_site: Examine, fault: Fault) -> None:
+def test_transient_server_error_is_retried(site, examine_site, fault):
     site.faults[DEB] = [fault]
     site.faults[INDEX] = [fault]
     assert examine_site().failed_checks == {}
@@ -132,16 +130,14 @@ def test_transient_server_error_is_retried(site: UpstreamSite, examine_site: Exa
         (other_content(b"<html>"), "6 bytes"),
     ],
 )
-def test_package_that_cannot_be_downloaded_is_a_finding(
-    site: UpstreamSite, examine_site: Examine, fault: Fault, message: str
-) -> None:
+def test_package_that_cannot_be_downloaded_is_a_finding(site, examine_site, fault, message):
     site.faults[DEB] = [fault] * 9
     report = examine_site()
     assert report.failed_checks == {"apt stable": {"files"}, "apt v1.36": {"files"}}
     assert message in report.as_text()
 
 
-def test_examination_ends_if_no_package_can_be_downloaded(site: UpstreamSite, examine_site: Examine) -> None:
+def test_examination_ends_if_no_package_can_be_downloaded(site, examine_site):
     for path in site.files:
         if path.endswith((".deb", ".rpm")):
             site.faults[path] = [status(500)] * 9
@@ -160,19 +156,17 @@ def test_examination_ends_if_no_package_can_be_downloaded(site: UpstreamSite, ex
         (truncated(10), DownloadError, "in the middle of the file"),
     ],
 )
-def test_server_without_a_readable_repository_is_an_error(
-    site: UpstreamSite, examine_site: Examine, fault: Fault, error: type[KubeparcelError], message: str
-) -> None:
+def test_server_without_a_readable_repository_is_an_error(site, examine_site, fault, error, message):
     class Always(dict[str, list[Fault]]):
         def __missing__(self, _: str) -> list[Fault]:
             return [fault]
 
-    site.faults = Always()  # type: ignore[assignment]
+    site.faults = Always()
     with pytest.raises(error, match=message):
         examine_site()
 
 
-def test_stalled_server_times_out(site: UpstreamSite) -> None:
+def test_stalled_server_times_out(site):
     never = threading.Event()
     site.faults[INDEX] = [stalled(50, never)] * 9
     reader = HttpReader(site.url, replace(FAST_RETRIES, read_timeout=1))
@@ -183,13 +177,13 @@ def test_stalled_server_times_out(site: UpstreamSite) -> None:
         never.set()
 
 
-def test_truncated_index_is_a_finding(site: UpstreamSite, examine_site: Examine) -> None:
+def test_truncated_index_is_a_finding(site, examine_site):
     site.files[INDEX] = site.files[INDEX][:100]
     assert examine_site().failed_checks == {"apt stable": {"indexes"}}
 
 
 @pytest.mark.parametrize("path", [RELEASE, INDEX, DEB])
-def test_other_hosts_are_asked_only_if_they_are_named(site: UpstreamSite, path: str) -> None:
+def test_other_hosts_are_asked_only_if_they_are_named(site, path):
     with serve_site("127.0.0.2") as other:
         other.files["/latest/meta-data"] = site.files[path]
         site.faults[path] = [redirect(f"{other.url}/latest/meta-data")] * 30
@@ -206,11 +200,11 @@ def test_other_hosts_are_asked_only_if_they_are_named(site: UpstreamSite, path: 
         assert other.requests
 
 
-def test_listings_do_not_decide_how_many_requests_are_made(site: UpstreamSite, examine_site: Examine) -> None:
+def test_listings_do_not_decide_how_many_requests_are_made(site, examine_site):
     """Keys, folders and repositories that a page lists, every one of which lists as many again."""
 
     class Endless(dict[str, bytes]):
-        def get(self, path: str, default: bytes | None = None) -> bytes | None:  # type: ignore[override]
+        def get(self, path: str, default: bytes | None = None) -> bytes | None:
             links = (f"<a href='{kind}{number}{end}'>" for number in range(200) for kind, end in kinds)
             return site_files.get(path, "".join(links).encode() if path.endswith("/") else default)
 
@@ -226,7 +220,7 @@ def test_listings_do_not_decide_how_many_requests_are_made(site: UpstreamSite, e
     assert len(site.requests) < 600
 
 
-def test_file_longer_than_listed_is_not_read_to_its_end(site: UpstreamSite, examine_site: Examine) -> None:
+def test_file_longer_than_listed_is_not_read_to_its_end(site, examine_site):
     sent = 0
 
     def endless(handler: Handler, _: bytes) -> None:
@@ -246,10 +240,10 @@ def test_file_longer_than_listed_is_not_read_to_its_end(site: UpstreamSite, exam
     assert sent < 50_000_000
 
 
-def test_paths_are_quoted_as_apt_quotes_them(site: UpstreamSite) -> None:
+def test_paths_are_quoted_as_apt_quotes_them(site):
     site.files["/core:/stable/a%2Bb~rc.deb"] = b"x"
     assert HttpReader(site.url, FAST_RETRIES).read("core:/stable/a+b~rc.deb") == b"x"
 
 
-def test_read_with_limit_returns_the_start_of_a_file(site: UpstreamSite) -> None:
+def test_read_with_limit_returns_the_start_of_a_file(site):
     assert HttpReader(site.url, FAST_RETRIES).read(RELEASE[1:], 5) == b"-----"

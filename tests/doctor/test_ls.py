@@ -35,7 +35,7 @@ def document(result: tuple[int, str, str]) -> dict[str, Any]:
     """Return the JSON document of a successful run without messages."""
     code, out, err = result
     assert (code, err) == (0, "")
-    return json.loads(out)  # type: ignore[no-any-return]
+    return json.loads(out)
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
@@ -52,7 +52,7 @@ def two_patches(publish: Publish, repo: Path, tmp_path: Path) -> Path:
     return repo
 
 
-def test_json_has_identity_generations_and_keys(ls: Run, two_patches: Path) -> None:
+def test_json_has_identity_generations_and_keys(ls, two_patches):
     listed = document(ls(two_patches, "--json"))
     assert listed["repository"] == str(two_patches)
     assert {name: listed[name] for name in IDENTITY} == IDENTITY
@@ -64,7 +64,7 @@ def test_json_has_identity_generations_and_keys(ls: Run, two_patches: Path) -> N
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", key["valid-until"])
 
 
-def test_json_has_suites_by_format_with_architectures_and_expiry(ls: Run, two_patches: Path) -> None:
+def test_json_has_suites_by_format_with_architectures_and_expiry(ls, two_patches):
     suites = document(ls(two_patches, "--json"))["suites"]
     assert [(suite["suite"], suite["format"]) for suite in suites] == [
         *[("stable", "deb"), ("stable", "rpm"), ("v1.36", "deb"), ("v1.36", "rpm")]
@@ -79,7 +79,7 @@ def test_json_has_suites_by_format_with_architectures_and_expiry(ls: Run, two_pa
     assert "valid-until" not in rpms
 
 
-def test_newest_version_of_each_architecture_is_listed_and_all_with_all(ls: Run, two_patches: Path) -> None:
+def test_newest_version_of_each_architecture_is_listed_and_all_with_all(ls, two_patches):
     def versions(*options: str) -> list[dict[str, Any]]:
         suite = document(ls(two_patches, "--json", "--suite", "v1.36", *options))["suites"][0]
         return [entry for entry in suite["versions"] if entry["package"] == "kubelet"]
@@ -92,7 +92,7 @@ def test_newest_version_of_each_architecture_is_listed_and_all_with_all(ls: Run,
     ]
 
 
-def test_versions_are_ordered_as_package_managers_do(ls: Run, publish: Publish, tmp_path: Path) -> None:
+def test_versions_are_ordered_as_package_managers_do(ls, publish, tmp_path):
     (tmp_path / "tools").mkdir()
     for version in ("1.9-1", "1.10-1", "1.10~rc.1-1"):
         deb(tmp_path / "tools", "tools", version)
@@ -105,7 +105,7 @@ def test_versions_are_ordered_as_package_managers_do(ls: Run, publish: Publish, 
     assert "1.9-1" not in out
 
 
-def test_text_has_the_same_in_80_columns(ls: Run, two_patches: Path) -> None:
+def test_text_has_the_same_in_80_columns(ls, two_patches):
     code, out, err = ls(two_patches)
     assert (code, err) == (0, "")
     first, *lines = out.splitlines()
@@ -120,7 +120,7 @@ def test_text_has_the_same_in_80_columns(ls: Run, two_patches: Path) -> None:
     assert re.search(r"^  v1\.36 +kubelet +1\.36\.4-1 +deb, rpm +amd64$", out, re.MULTILINE)
 
 
-def test_url_and_file_url_list_the_same_as_the_folder(ls: Run, two_patches: Path) -> None:
+def test_url_and_file_url_list_the_same_as_the_folder(ls, two_patches):
     folder = document(ls(two_patches, "--json"))
     assert document(ls(two_patches.as_uri(), "--json")) == folder
     with serve_folder(two_patches) as web:
@@ -129,13 +129,13 @@ def test_url_and_file_url_list_the_same_as_the_folder(ls: Run, two_patches: Path
     assert listed["repository"].startswith(web.address)
 
 
-def test_password_in_a_url_is_not_printed(ls: Run, two_patches: Path) -> None:
+def test_password_in_a_url_is_not_printed(ls, two_patches):
     with serve_folder(two_patches) as web:
         address = web.address.replace("http://", "http://user:secret@")
         assert "secret" not in "".join(map(str, (*ls(address), *ls(address, "--json"), *ls(f"{address}/nothing"))))
 
 
-def test_bucket_is_listed_as_a_folder(ls: Run, bucket: str, key: Path, dist: Path) -> None:
+def test_bucket_is_listed_as_a_folder(ls, bucket, key, dist):
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     listed = document(ls(bucket, "--json"))
     assert (listed["repository"], listed["generation"]) == (bucket, 1)
@@ -144,7 +144,7 @@ def test_bucket_is_listed_as_a_folder(ls: Run, bucket: str, key: Path, dist: Pat
     assert (code, f"No repository at {bucket}-other" in err) == (2, True)
 
 
-def test_nothing_is_written_and_no_lock_is_needed(ls: Run, two_patches: Path) -> None:
+def test_nothing_is_written_and_no_lock_is_needed(ls, two_patches):
     before = snapshot(two_patches)
     with open_storage(str(two_patches)).lease(1):
         locked = snapshot(two_patches)
@@ -155,7 +155,7 @@ def test_nothing_is_written_and_no_lock_is_needed(ls: Run, two_patches: Path) ->
 
 @pytest.mark.parametrize("prefix", ["", "file://"])
 @pytest.mark.parametrize("name", ["nowhere", "empty", "other"])
-def test_location_without_a_repository_is_wrong_usage(ls: Run, workdir: Path, name: str, prefix: str) -> None:
+def test_location_without_a_repository_is_wrong_usage(ls, workdir, name, prefix):
     (workdir / "empty").mkdir()
     (workdir / "other").mkdir()
     (workdir / "other/index.html").write_text("<html>")
@@ -169,18 +169,18 @@ def test_location_without_a_repository_is_wrong_usage(ls: Run, workdir: Path, na
     assert snapshot(workdir) == before
 
 
-def test_url_without_a_repository_is_wrong_usage(ls: Run, tmp_path: Path) -> None:
+def test_url_without_a_repository_is_wrong_usage(ls, tmp_path):
     with serve_folder(tmp_path) as web:
         code, _, err = ls(web.address)
     assert (code, f"No repository at {web.address}" in err) == (2, True)
 
 
-def test_unknown_suite_is_wrong_usage(ls: Run, two_patches: Path) -> None:
+def test_unknown_suite_is_wrong_usage(ls, two_patches):
     code, _, err = ls(two_patches, "--suite", "v1.99")
     assert (code, "Existing suites: stable, v1.36." in err) == (2, True)
 
 
-def test_emptied_repository_is_listed(ls: Run, publish: Publish, repo: Path) -> None:
+def test_emptied_repository_is_listed(ls, publish, repo):
     publish()
     publisher.remove(["*"], Target(str(repo)), QuietLog())
     listed = document(ls(repo, "--json"))
@@ -188,7 +188,7 @@ def test_emptied_repository_is_listed(ls: Run, publish: Publish, repo: Path) -> 
     assert "No packages." in ls(repo)[1]
 
 
-def test_repository_of_others_is_listed_from_its_indexes(ls: Run, two_patches: Path, tmp_path: Path) -> None:
+def test_repository_of_others_is_listed_from_its_indexes(ls, two_patches, tmp_path):
     ours = document(ls(two_patches, "--json"))
     copy = Path(shutil.copytree(two_patches, tmp_path / "copy", ignore=shutil.ignore_patterns(".kubeparcel")))
     listed = document(ls(copy, "--json"))
@@ -199,7 +199,7 @@ def test_repository_of_others_is_listed_from_its_indexes(ls: Run, two_patches: P
     assert [(suite["suite"], suite["format"]) for suite in part["suites"]] == [("stable", "deb")]
 
 
-def test_index_that_is_too_large_is_left_out(ls: Run, published: Path, tmp_path: Path) -> None:
+def test_index_that_is_too_large_is_left_out(ls, published, tmp_path):
     copy = Path(shutil.copytree(published, tmp_path / "copy", ignore=shutil.ignore_patterns(".kubeparcel")))
     release = copy / "apt/dists/stable/Release"
     (copy / "apt/dists/stable/InRelease").unlink()
@@ -210,7 +210,7 @@ def test_index_that_is_too_large_is_left_out(ls: Run, published: Path, tmp_path:
     assert "too large" in err
 
 
-def test_damaged_state_is_reported_and_indexes_are_listed(ls: Run, damaged: Path) -> None:
+def test_damaged_state_is_reported_and_indexes_are_listed(ls, damaged):
     state = damaged / ".kubeparcel/state.json"
     content = json.loads(state.read_text())
     for value in ("x:1", 7, None):
@@ -227,7 +227,7 @@ def test_damaged_state_is_reported_and_indexes_are_listed(ls: Run, damaged: Path
     assert (code, "was written by kubeparcel 9.0" in err) == (2, True)
 
 
-def test_damaged_index_is_reported(ls: Run, damaged: Path) -> None:
+def test_damaged_index_is_reported(ls, damaged):
     shutil.rmtree(damaged / ".kubeparcel")
     for path in (damaged / "apt/dists/stable/main/binary-amd64").glob("Packages*"):
         path.write_bytes(b"x")
@@ -236,7 +236,7 @@ def test_damaged_index_is_reported(ls: Run, damaged: Path) -> None:
     assert "Details: kubeparcel doctor" in err
 
 
-def test_text_of_others_cannot_control_the_terminal(ls: Run, damaged: Path) -> None:
+def test_text_of_others_cannot_control_the_terminal(ls, damaged):
     shutil.rmtree(damaged / ".kubeparcel")
     for release in damaged.rglob("Release"):
         release.with_name("InRelease").unlink()
@@ -248,7 +248,7 @@ def test_text_of_others_cannot_control_the_terminal(ls: Run, damaged: Path) -> N
     assert re.search(r"^  Origin +red<U\+202E> \.$", out, re.MULTILINE)
 
 
-def test_expired_index_is_reported(ls: Run, damaged: Path) -> None:
+def test_expired_index_is_reported(ls, damaged):
     release = damaged / "apt/dists/stable/InRelease"
     past = format_datetime(datetime.fromtimestamp(time.time() - 3 * 86400, UTC)).replace("+0000", "UTC")
     release.write_text(re.sub(r"^Valid-Until: .*$", f"Valid-Until: {past}", release.read_text(), flags=re.MULTILINE))
@@ -257,13 +257,13 @@ def test_expired_index_is_reported(ls: Run, damaged: Path) -> None:
     assert re.search(r"^  stable +deb +amd64 +5 +\S+ +expired$", ls(damaged)[1], re.MULTILINE)
 
 
-def test_repository_without_expiry_has_no_days(ls: Run, publish: Publish, repo: Path) -> None:
+def test_repository_without_expiry_has_no_days(ls, publish, repo):
     publish(options={"valid_days": 0})
     assert all("days-left" not in suite for suite in document(ls(repo, "--json"))["suites"])
     assert re.search(r"^  stable +deb +amd64 +5 +no limit$", ls(repo)[1], re.MULTILINE)
 
 
-def test_flat_repository_with_foreign_packages_is_listed(ls: Run, tmp_path: Path) -> None:
+def test_flat_repository_with_foreign_packages_is_listed(ls, tmp_path):
     entries = "".join(
         f"Package: kubelet\nVersion: {version}\nArchitecture: {arch}\n"
         f"Filename: {arch}/kubelet.deb\nSize: 1\nSHA256: {'0' * 64}\n\n"

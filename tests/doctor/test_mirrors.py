@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.errors import DownloadError, Unreachable, UsageError
-from tests.doctor.conftest import Doctor
 from tests.doctor.test_optional_parts import failed, yum
 from tests.support.web_server import WebServer, serve_folder
 
@@ -51,19 +50,19 @@ def write_list(folder: Path, kind: str, address: str, first: str) -> str:
 @pytest.mark.parametrize(
     ("kind", "first"), [(kind, first) for kind in LISTS for first in ("repo", "missing")] + [("metalink", "stale")]
 )
-def test_first_usable_mirror_is_examined(tmp_path: Path, web: WebServer, doctor: Doctor, kind: str, first: str) -> None:
+def test_first_usable_mirror_is_examined(tmp_path, web, doctor, kind, first):
     report = doctor(write_list(tmp_path, kind, web.address, first))
     assert failed(report) == set()
     assert report.location == f"{web.address}/repo/"
     assert sum(len(subject.packages) for subject in report.subjects) == 5
 
 
-def test_list_without_a_query_is_read_with_the_prefix_of_apt(tmp_path: Path, web: WebServer, doctor: Doctor) -> None:
+def test_list_without_a_query_is_read_with_the_prefix_of_apt(tmp_path, web, doctor):
     location = write_list(tmp_path, "list of apt", web.address, "missing").partition("?")[0]
     assert doctor(f"mirror+{location}").location == f"{web.address}/repo/"
 
 
-def test_reasons_are_shown_if_no_mirror_can_be_used(tmp_path: Path, web: WebServer, doctor: Doctor) -> None:
+def test_reasons_are_shown_if_no_mirror_can_be_used(tmp_path, web, doctor):
     location = write_list(tmp_path, "metalink", web.address, "stale")
     shutil.rmtree(tmp_path / "repo/repodata")
     with pytest.raises(Unreachable, match=r"No mirror of .*/mirrors.* can be used") as error:
@@ -71,7 +70,7 @@ def test_reasons_are_shown_if_no_mirror_can_be_used(tmp_path: Path, web: WebServ
     assert f"{web.address}/stale/: its repomd.xml is not the one that the metalink lists." in error.value.hint
 
 
-def test_mirrors_on_other_hosts_are_not_asked(tmp_path: Path, web: WebServer, doctor: Doctor) -> None:
+def test_mirrors_on_other_hosts_are_not_asked(tmp_path, web, doctor):
     location = write_list(tmp_path, "mirrorlist", "https://mirror.example.com", "first").replace(
         "https://mirror.example.com", web.address
     )
@@ -80,7 +79,7 @@ def test_mirrors_on_other_hosts_are_not_asked(tmp_path: Path, web: WebServer, do
     assert error.value.hint == "If you trust it: --follow mirror.example.com"
 
 
-def test_document_that_lists_no_mirrors_is_a_usage_error(tmp_path: Path, doctor: Doctor) -> None:
+def test_document_that_lists_no_mirrors_is_a_usage_error(tmp_path, doctor):
     with serve_folder(tmp_path) as server:
         (tmp_path / "page").write_text("<html>no mirrors</html>")
         with pytest.raises(UsageError, match="No repository"):
@@ -90,6 +89,6 @@ def test_document_that_lists_no_mirrors_is_a_usage_error(tmp_path: Path, doctor:
             doctor(f"{server.address}/itself")
 
 
-def test_variable_of_dnf_in_an_address_is_explained(tmp_path: Path, doctor: Doctor) -> None:
+def test_variable_of_dnf_in_an_address_is_explained(tmp_path, doctor):
     with serve_folder(tmp_path) as server, pytest.raises(UsageError, match=r"\$basearch is a variable of dnf"):
         doctor(f"{server.address}/$basearch")

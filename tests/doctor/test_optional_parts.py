@@ -14,7 +14,6 @@ import pytest
 
 from kubeparcel.doctor.report import DoctorReport
 from kubeparcel.errors import DownloadError
-from tests.doctor.conftest import Doctor
 from tests.support.package_builders import five
 from tests.support.web_server import WebServer, serve_folder
 
@@ -64,7 +63,7 @@ def failed(report: DoctorReport) -> set[str]:
     return INDEX_CHECKS & {check.name for check in report.report.failed}
 
 
-def test_packages_at_the_xml_base_of_primary_are_read_there(tmp_path: Path, web: WebServer, doctor: Doctor) -> None:
+def test_packages_at_the_xml_base_of_primary_are_read_there(tmp_path, web, doctor):
     root = yum(tmp_path / "repo", f"{web.address}/pool/")
     for path in root.glob("*.rpm"):
         path.unlink()
@@ -77,14 +76,14 @@ def test_packages_at_the_xml_base_of_primary_are_read_there(tmp_path: Path, web:
     assert f"location {web.address}/pool/kubelet-1.36.3-1.x86_64.rpm" in report.as_text()
 
 
-def test_complete_url_in_href_is_read_there(tmp_path: Path, web: WebServer, doctor: Doctor) -> None:
+def test_complete_url_in_href_is_read_there(tmp_path, web, doctor):
     root = yum(tmp_path / "repo", edit=lambda text: text.replace('href="', f'href="{web.address}/pool/'))
     for path in root.glob("*.rpm"):
         path.unlink()
     assert failed(doctor(root, follow=["127.0.0.1"])) == set()
 
 
-def test_xml_base_of_the_repository_itself_needs_no_second_reader(tmp_path: Path, doctor: Doctor) -> None:
+def test_xml_base_of_the_repository_itself_needs_no_second_reader(tmp_path, doctor):
     root = yum(tmp_path / "elsewhere")
     with serve_folder(root) as server:
         shutil.rmtree(root / "repodata")
@@ -95,7 +94,7 @@ def test_xml_base_of_the_repository_itself_needs_no_second_reader(tmp_path: Path
     assert orphans.passed
 
 
-def test_metadata_at_the_xml_base_of_repomd_is_read_there(tmp_path: Path, web: WebServer, doctor: Doctor) -> None:
+def test_metadata_at_the_xml_base_of_repomd_is_read_there(tmp_path, web, doctor):
     root = yum(tmp_path / "repo")
     shutil.copytree(root / "repodata", Path(web.root) / "repodata")
     for path in (root / "repodata").glob("*.xml.*"):
@@ -109,14 +108,14 @@ def test_metadata_at_the_xml_base_of_repomd_is_read_there(tmp_path: Path, web: W
         doctor(root)
 
 
-def test_size_that_is_no_number_ends_in_no_traceback(tmp_path: Path, doctor: Doctor) -> None:
+def test_size_that_is_no_number_ends_in_no_traceback(tmp_path, doctor):
     root = yum(tmp_path / "repo")
     repomd = root / "repodata/repomd.xml"
     repomd.write_text(re.sub(r"size>[0-9]+<", "size>\u00b2<", repomd.read_text()))
     assert failed(doctor(root)) == set()
 
 
-def test_packages_above_the_yum_repository_are_read(tmp_path: Path, doctor: Doctor) -> None:
+def test_packages_above_the_yum_repository_are_read(tmp_path, doctor):
     root = yum(tmp_path / "base/repo", edit=lambda text: text.replace('href="', 'href="../pool/'))
     (tmp_path / "base/pool").mkdir()
     for path in root.glob("*.rpm"):
@@ -130,7 +129,7 @@ def test_packages_above_the_yum_repository_are_read(tmp_path: Path, doctor: Doct
 
 
 @pytest.mark.parametrize("base", ["pool/", "file:///etc"])
-def test_base_that_clients_cannot_use_is_a_finding(tmp_path: Path, doctor: Doctor, base: str) -> None:
+def test_base_that_clients_cannot_use_is_a_finding(tmp_path, doctor, base):
     root = yum(tmp_path / "repo", edit=lambda text: text.replace("<location ", f'<location xml:base="{base}" '))
     with serve_folder(root) as server:
         assert "entries" in failed(doctor(server.address))
@@ -148,7 +147,7 @@ def flat(root: Path, folder: str, prefix: str) -> Path:
 
 
 @pytest.mark.parametrize("location", ["", "debian", "debian/k8s"])
-def test_flat_repository_with_paths_from_a_folder_above(tmp_path: Path, doctor: Doctor, location: str) -> None:
+def test_flat_repository_with_paths_from_a_folder_above(tmp_path, doctor, location):
     flat(tmp_path, "debian/k8s", "k8s/")
     for path in (tmp_path / "debian/k8s").glob("*.rpm"):
         path.unlink()
@@ -159,13 +158,13 @@ def test_flat_repository_with_paths_from_a_folder_above(tmp_path: Path, doctor: 
     assert failed(doctor(tmp_path / location)) == {"files"}
 
 
-def test_flat_repository_with_paths_of_its_own_folder(tmp_path: Path, doctor: Doctor) -> None:
+def test_flat_repository_with_paths_of_its_own_folder(tmp_path, doctor):
     report = doctor(flat(tmp_path, "k8s", "./"))
     assert failed(report) == set()
     assert "clients need" not in report.as_text()
 
 
-def test_release_with_only_a_codename_is_accepted(damaged: Path, doctor: Doctor) -> None:
+def test_release_with_only_a_codename_is_accepted(damaged, doctor):
     for name in ("InRelease", "Release"):
         path = damaged / "apt/dists/stable" / name
         text = path.read_text()
@@ -176,7 +175,7 @@ def test_release_with_only_a_codename_is_accepted(damaged: Path, doctor: Doctor)
     assert "no Components in the Release" in report.as_text()
 
 
-def test_acquire_by_hash_in_other_words_is_understood(damaged: Path, doctor: Doctor) -> None:
+def test_acquire_by_hash_in_other_words_is_understood(damaged, doctor):
     for name in ("InRelease", "Release"):
         path = damaged / "apt/dists/stable" / name
         path.write_text(path.read_text().replace("Acquire-By-Hash: yes", "Acquire-By-Hash: true"))

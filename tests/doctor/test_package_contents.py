@@ -27,7 +27,7 @@ def blocks(data: bytes) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("format_", Format)
-def test_a_large_head_is_parsed_a_few_times(format_: Format, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_head_is_parsed_a_few_times(format_, monkeypatch):
     """Once for each block, a head of 16 MiB took minutes."""
     calls = []
     head_length = package_contents.HEAD_LENGTH[format_]
@@ -51,7 +51,7 @@ def test_a_large_head_is_parsed_a_few_times(format_: Format, monkeypatch: pytest
         (Format.RPM, rpm(File("/a"), values={**IDENTITY, 20_000: bytes(600 << 10)}), limits.HEADER_SIZE),
     ],
 )
-def test_a_head_above_a_limit_names_it(format_: Format, data: bytes, limit: limits.Limit) -> None:
+def test_a_head_above_a_limit_names_it(format_, data, limit):
     check = file_check(format_, data)
     limits.adjust({limit.variable: "512K"})
     try:

@@ -29,18 +29,18 @@ def names(packages: PackageSet) -> list[tuple[str, str]]:
 
 
 def versions(location: object, **query: object) -> list[tuple[str, str, str]]:
-    with open_packages(str(location), PackageQuery(**query), QuietLog()) as packages:  # type: ignore[arg-type]
+    with open_packages(str(location), PackageQuery(**query), QuietLog()) as packages:
         return [(package.name, package.version, package.arch) for package in packages.packages]
 
 
 def read_all(location: object, log: object = None, **query: object) -> list[tuple[str, bytes]]:
     """Return each package's name and the content of its file in /usr/share."""
-    with open_packages(str(location), PackageQuery(**query), log or QuietLog()) as packages:  # type: ignore[arg-type]
+    with open_packages(str(location), PackageQuery(**query), log or QuietLog()) as packages:
         contents = packages.contents(packages.packages)
         return [(package.name, package.entries[-1].data or b"") for package in contents]
 
 
-def test_folder_file_and_repository_have_the_same_packages(published: Path, tmp_path: Path) -> None:
+def test_folder_file_and_repository_have_the_same_packages(published, tmp_path):
     folder = five(tmp_path / "packages")
     with serve_folder(published) as server:
         for location in (folder, published, f"file://{published}", server.address):
@@ -54,7 +54,7 @@ def test_folder_file_and_repository_have_the_same_packages(published: Path, tmp_
         assert names(packages) == [("deb", "kubelet")]
 
 
-def test_each_file_is_fetched_once(published: Path) -> None:
+def test_each_file_is_fetched_once(published):
     with serve_folder(published) as server, open_packages(server.address, PackageQuery(), QuietLog()) as packages:
         packages.contents(packages.packages)
         packages.files(packages.packages)
@@ -62,21 +62,21 @@ def test_each_file_is_fetched_once(published: Path) -> None:
     assert len(requested) == len(set(requested)) == 10
 
 
-def test_bucket_has_the_same_packages(bucket: str, dist: Path, key: Path) -> None:
+def test_bucket_has_the_same_packages(bucket, dist, key):
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     with open_packages(bucket, PackageQuery(), QuietLog()) as packages:
         assert names(packages) == ALL
         assert len(packages.contents(packages.packages)) == 10
 
 
-def test_repository_of_one_suite_can_be_named_by_its_url(published: Path) -> None:
+def test_repository_of_one_suite_can_be_named_by_its_url(published):
     assert len(versions(published / "apt/dists/stable")) == 5
     assert len(versions(published, suites=("v1.36",))) == 10
     with pytest.raises(UsageError, match=r"No repository at .* with suite v9"):
         versions(published, suites=("v9",))
 
 
-def test_newest_version_of_each_package_unless_all_are_requested(tmp_path: Path) -> None:
+def test_newest_version_of_each_package_unless_all_are_requested(tmp_path):
     for version in ("1.9-1", "1.10-1", "1.10~rc.1-1"):
         deb(tmp_path, "tools", version)
     deb(tmp_path, "tools", "1.9-1", "arm64")
@@ -86,13 +86,13 @@ def test_newest_version_of_each_package_unless_all_are_requested(tmp_path: Path)
     assert versions(tmp_path, selectors=("tools=1.9-1",), arches=("amd64",)) == [("tools", "1.9-1", "amd64")]
 
 
-def test_folder_with_packages_and_a_repository_in_it_has_only_the_packages(published: Path, tmp_path: Path) -> None:
+def test_folder_with_packages_and_a_repository_in_it_has_only_the_packages(published, tmp_path):
     deb(tmp_path, "loose")
     shutil.copytree(published, tmp_path / "repository")
     assert versions(tmp_path) == [("loose", "1.0-1", "amd64")]
 
 
-def test_contents_are_read_once_for_each_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_contents_are_read_once_for_each_digest(tmp_path, monkeypatch):
     deb(tmp_path, "tools", body=b"one\n")
     assert read_all(tmp_path) == [("tools", b"one\n")]
     monkeypatch.setattr("kubeparcel.packages.reader.read_package", lambda *_: pytest.fail("read again"))
@@ -101,7 +101,7 @@ def test_contents_are_read_once_for_each_digest(tmp_path: Path, monkeypatch: pyt
     assert read_all(tmp_path) == [("tools", b"one\n")]
 
 
-def test_damaged_cache_is_read_again(tmp_path: Path, isolated_environment: None) -> None:
+def test_damaged_cache_is_read_again(tmp_path, isolated_environment):
     from kubeparcel.paths import cache_dir
 
     deb(tmp_path, "tools", body=b"one\n")
@@ -112,7 +112,7 @@ def test_damaged_cache_is_read_again(tmp_path: Path, isolated_environment: None)
         assert read_all(tmp_path) == [("tools", b"one\n")]
 
 
-def test_two_files_of_one_version_are_refused(tmp_path: Path) -> None:
+def test_two_files_of_one_version_are_refused(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         deb(tmp_path / folder, "tools", body=folder.encode())
@@ -121,7 +121,7 @@ def test_two_files_of_one_version_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "text.txt"])
-def test_location_without_packages_is_an_error(tmp_path: Path, name: str) -> None:
+def test_location_without_packages_is_an_error(tmp_path, name):
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.txt").write_text("x")
     with pytest.raises(UsageError, match=name) as raised:
@@ -129,7 +129,7 @@ def test_location_without_packages_is_an_error(tmp_path: Path, name: str) -> Non
     assert raised.value.hint
 
 
-def test_architecture_without_packages_is_an_error(published: Path) -> None:
+def test_architecture_without_packages_is_an_error(published):
     with pytest.raises(UsageError, match=r"no packages for s390x"):
         versions(published, arches=("s390x",))
 
@@ -137,7 +137,7 @@ def test_architecture_without_packages_is_an_error(published: Path) -> None:
 APT_INDEX = "apt/dists/stable/main/binary-amd64/Packages"
 
 
-def test_changed_release_is_refused(damaged: Path) -> None:
+def test_changed_release_is_refused(damaged):
     for name in ("InRelease", "Release"):
         path = damaged / "apt/dists/stable" / name
         path.write_text(path.read_text().replace("Origin: kubeparcel", "Origin: other"))
@@ -145,7 +145,7 @@ def test_changed_release_is_refused(damaged: Path) -> None:
         versions(damaged)
 
 
-def test_index_that_the_release_does_not_list_is_refused(damaged: Path) -> None:
+def test_index_that_the_release_does_not_list_is_refused(damaged):
     path = damaged / APT_INDEX
     data = path.read_bytes().replace(b"Package: kubelet", b"Package: kubelte")
     for suffix, text in {"": data, ".gz": gzip.compress(data)}.items():
@@ -157,7 +157,7 @@ def test_index_that_the_release_does_not_list_is_refused(damaged: Path) -> None:
         versions(damaged)
 
 
-def test_changed_metadata_of_yum_is_refused(damaged: Path) -> None:
+def test_changed_metadata_of_yum_is_refused(damaged):
     path = damaged / "yum/stable/repodata/repomd.xml"
     path.write_bytes(path.read_bytes().replace(b"<revision>", b"<revision>1"))
     with pytest.raises(CheckFailed, match="yum stable: expected a valid signature"):
@@ -165,7 +165,7 @@ def test_changed_metadata_of_yum_is_refused(damaged: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["deb", "rpm"])
-def test_changed_package_file_is_refused_when_it_is_fetched(damaged: Path, suffix: str) -> None:
+def test_changed_package_file_is_refused_when_it_is_fetched(damaged, suffix):
     file = next(damaged.rglob(f"kubelet*.{suffix}"))
     data = file.read_bytes()
     file.unlink()  # suites share files by hard links
@@ -177,9 +177,7 @@ def test_changed_package_file_is_refused_when_it_is_fetched(damaged: Path, suffi
         read_all(server.address)
 
 
-def test_unsigned_repository_is_warned_of_and_refused_with_a_key(
-    damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unsigned_repository_is_warned_of_and_refused_with_a_key(damaged, tmp_path, capsys):
     key_file = shutil.copy(damaged / "key.asc", tmp_path / "key.asc")
     for pattern in ("InRelease", "Release.gpg", "repomd.xml.asc"):
         for path in damaged.rglob(pattern):
@@ -190,7 +188,7 @@ def test_unsigned_repository_is_warned_of_and_refused_with_a_key(
         versions(damaged, key=str(key_file))
 
 
-def test_other_key_than_the_repositorys_is_refused(published: Path, tmp_path: Path) -> None:
+def test_other_key_than_the_repositorys_is_refused(published, tmp_path):
     with pytest.raises(CheckFailed, match="not a trusted key"):
         versions(published, key=str(_other_key(tmp_path)))
 
@@ -204,7 +202,7 @@ def _other_key(folder: Path) -> Path:
     return folder / "other.asc"
 
 
-def test_flat_repository_and_plain_yum_repository(tmp_path: Path) -> None:
+def test_flat_repository_and_plain_yum_repository(tmp_path):
     folder = tmp_path / "flat"
     folder.mkdir()
     path = deb(folder, "tools")

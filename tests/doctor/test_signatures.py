@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -21,12 +20,10 @@ from kubeparcel.model import Format
 from kubeparcel.packages.rpm import header
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.signing import keys, rpm_signature
-from tests.doctor.conftest import Doctor
 from tests.support.package_builders import rpm
-from tests.support.repository_fixtures import Publish
 
 
-def test_signatures_by_old_and_new_key_pass_during_a_rotation(publish: Publish, repo: Path, doctor: Doctor) -> None:
+def test_signatures_by_old_and_new_key_pass_during_a_rotation(publish, repo, doctor):
     publish()
     rotated = keys.rotate("default")
     publish()
@@ -37,21 +34,19 @@ def test_signatures_by_old_and_new_key_pass_during_a_rotation(publish: Publish, 
     ]
 
 
-def test_key_option_accepts_the_name_of_a_key(key: Path, published: Path, doctor: Doctor) -> None:
+def test_key_option_accepts_the_name_of_a_key(key, published, doctor):
     assert doctor(published, key="default").failed_checks == {}
     with pytest.raises(ConfigurationError, match="Cannot read --key nobody"):
         doctor(published, key="nobody")
 
 
-def test_key_file_without_a_public_key_is_an_error(published: Path, tmp_path: Path, doctor: Doctor) -> None:
+def test_key_file_without_a_public_key_is_an_error(published, tmp_path, doctor):
     (tmp_path / "page").write_text("<html>")
     with pytest.raises(ConfigurationError, match="No public key in --key"):
         doctor(published, key=tmp_path / "page")
 
 
-def test_rpm_signature_of_header_and_payload_is_verified(
-    published: Path, session_key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rpm_signature_of_header_and_payload_is_verified(published, session_key, tmp_path, monkeypatch):
     file = rpm(tmp_path, "kubectl", "1.36.3-1")
     head = file.read_bytes()
     headers = header.read_headers(head, len(head))
@@ -88,9 +83,7 @@ case "$*" in *--policy-as-of*) echo "Policy rejected signature" >&2; exit 1;; es
 """
 
 
-def test_sqv_verifies_by_the_rules_of_today_and_of_the_horizon(
-    published: Path, tmp_path: Path, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sqv_verifies_by_the_rules_of_today_and_of_the_horizon(published, tmp_path, doctor, monkeypatch):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/sqv").write_text(SQV)
     (tmp_path / "bin/sqv").chmod(0o755)
@@ -105,9 +98,7 @@ def test_sqv_verifies_by_the_rules_of_today_and_of_the_horizon(
     assert any("--cleartext" in line for line in calls)
 
 
-def test_missing_gpgv_is_reported(
-    published: Path, tmp_path: Path, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_gpgv_is_reported(published, tmp_path, doctor, monkeypatch):
     from kubeparcel.errors import ToolError
 
     (tmp_path / "bin").mkdir()

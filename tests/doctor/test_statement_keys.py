@@ -14,7 +14,7 @@ def exported(home: GpgHome) -> bytes:
     return openpgp.dearmor(home.run("--armor", "--export").stdout.encode())
 
 
-def test_a_revoked_key_verifies_no_statement() -> None:
+def test_a_revoked_key_verifies_no_statement():
     with gpg.temporary_home(private_keys=True) as home:
         home.run("--quick-generate-key", "owner", "nistp256", "sign", "1d", passphrase="")
         (key,) = list_keys(home)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from xml.etree import ElementTree
 
 from kubeparcel.reports.output import write_junit
 from kubeparcel.reports.results import CheckState
-from tests.doctor.conftest import PACKAGE_FILE_CHECKS, Doctor
+from tests.doctor.conftest import PACKAGE_FILE_CHECKS
 
 
-def test_unreadable_index_skips_the_checks_that_depend_on_it(damaged: Path, doctor: Doctor) -> None:
+def test_unreadable_index_skips_the_checks_that_depend_on_it(damaged, doctor):
     for path in (damaged / "yum/stable/repodata").glob("*primary*"):
         path.write_bytes(b"x")
     report = doctor(damaged)
@@ -24,9 +23,7 @@ def test_unreadable_index_skips_the_checks_that_depend_on_it(damaged: Path, doct
     assert "(an index could not be read)" in report.as_text()
 
 
-def test_part_of_a_repository_without_a_key_does_not_pass_signatures(
-    published: Path, tmp_path: Path, doctor: Doctor
-) -> None:
+def test_part_of_a_repository_without_a_key_does_not_pass_signatures(published, tmp_path, doctor):
     report = doctor(published / "apt/dists/stable")
     assert report.failed_checks == {"key": {"key"}}
     states = {check.name: check.state for check in report.report.checks}
@@ -52,7 +49,7 @@ def test_part_of_a_repository_without_a_key_does_not_pass_signatures(
     assert skipped == {"inrelease", "release-gpg", "sqv", "key-self-signature", "orphans"}
 
 
-def test_repository_without_its_key_does_not_pass_signatures(damaged: Path, doctor: Doctor) -> None:
+def test_repository_without_its_key_does_not_pass_signatures(damaged, doctor):
     for path in (*damaged.rglob("key.*"), *damaged.rglob("repomd.xml.key")):
         path.unlink()
     report = doctor(damaged)
@@ -63,7 +60,7 @@ def test_repository_without_its_key_does_not_pass_signatures(damaged: Path, doct
     assert states["yum stable", "inside"] is CheckState.PASSED
 
 
-def test_checks_inside_packages_do_not_pass_if_no_package_could_be_read(damaged: Path, doctor: Doctor) -> None:
+def test_checks_inside_packages_do_not_pass_if_no_package_could_be_read(damaged, doctor):
     for path in damaged.rglob("*.rpm"):
         path.write_bytes(b"x")
     report = doctor(damaged)
@@ -74,7 +71,7 @@ def test_checks_inside_packages_do_not_pass_if_no_package_could_be_read(damaged:
         assert states["yum stable", name].state is CheckState.NOT_RUN
 
 
-def test_suite_with_a_damaged_release_does_not_pass_checks_of_its_contents(damaged: Path, doctor: Doctor) -> None:
+def test_suite_with_a_damaged_release_does_not_pass_checks_of_its_contents(damaged, doctor):
     (damaged / "apt/dists/stable/Release").unlink()
     (damaged / "apt/dists/stable/InRelease").write_bytes(b"garbage")
     report = doctor(damaged)

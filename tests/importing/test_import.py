@@ -31,8 +31,7 @@ from kubeparcel.repository.signing import openpgp, rpm_signature
 from kubeparcel.trust.dsse import parse_envelope
 from kubeparcel.trust.package_statement import parse_package_statement, unverified_materials
 from kubeparcel.trust.statement import Statement
-from tests.acceptance.doctor_peers import GpgSigner
-from tests.importing.conftest import Import, fetched, serve, upload
+from tests.importing.conftest import fetched, serve, upload
 from tests.support.client_view import read_apt_suite, read_yum_suite
 from tests.support.flat_repository import write_flat
 from tests.support.package_builders import deb, five
@@ -50,7 +49,7 @@ def statement_about(path: Path) -> Statement:
     return parse_package_statement(parse_envelope(path.with_name(name).read_bytes(), name).payload, name)
 
 
-def test_imported_repository_is_sound_and_has_the_same_packages(run: Import, both: Path, repo: Path) -> None:
+def test_imported_repository_is_sound_and_has_the_same_packages(run, both, repo):
     with serve(both) as site:
         result = run(site.url)
     assert result.exit_code == 0
@@ -62,7 +61,7 @@ def test_imported_repository_is_sound_and_has_the_same_packages(run: Import, bot
     assert report.failed_checks == {}, report.as_text()
 
 
-def test_rpms_have_our_signature_instead_of_theirs(run: Import, both: Path, repo: Path) -> None:
+def test_rpms_have_our_signature_instead_of_theirs(run, both, repo):
     run(both)
     file = next((repo / "yum/stable/packages").glob("kubelet-*.rpm"))
     theirs = both / file.relative_to(repo)
@@ -75,9 +74,7 @@ def test_rpms_have_our_signature_instead_of_theirs(run: Import, both: Path, repo
 
 
 @pytest.mark.parametrize("suffix", ["deb", "rpm"])
-def test_statement_records_repository_index_key_and_time(
-    run: Import, both: Path, repo: Path, theirs: GpgSigner, suffix: str
-) -> None:
+def test_statement_records_repository_index_key_and_time(run, both, repo, theirs, suffix):
     run(both)
     file = next(repo.rglob(f"kubelet*.{suffix}"))
     index = both / ("apt/dists/stable/InRelease" if suffix == "deb" else "yum/stable/repodata/repomd.xml")
@@ -102,7 +99,7 @@ def test_statement_records_repository_index_key_and_time(
     assert unverified_materials(statement) == []
 
 
-def test_second_import_fetches_only_what_is_new(run: Import, flat: Path, theirs: GpgSigner, repo: Path) -> None:
+def test_second_import_fetches_only_what_is_new(run, flat, theirs, repo):
     with serve(flat) as site:
         run(site.url)
         fetched(site)
@@ -117,15 +114,13 @@ def test_second_import_fetches_only_what_is_new(run: Import, flat: Path, theirs:
     assert len(read_apt_suite(repo, "v1.36")) == 6
 
 
-def test_imported_rpms_are_known_again_on_a_machine_with_an_empty_cache(
-    run: Import, both: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_imported_rpms_are_known_again_on_a_machine_with_an_empty_cache(run, both, monkeypatch, tmp_path):
     run(both)
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "empty"))
     assert run(both).new == ()
 
 
-def test_packages_listed_by_sha512_are_fetched_once(run: Import, flat: Path, theirs: GpgSigner, repo: Path) -> None:
+def test_packages_listed_by_sha512_are_fetched_once(run, flat, theirs, repo):
     text = gzip.decompress((flat / "Packages.gz").read_bytes()).decode()
     for path in flat.glob("*.deb"):
         sha512 = hashlib.sha512(path.read_bytes()).hexdigest()
@@ -137,7 +132,7 @@ def test_packages_listed_by_sha512_are_fetched_once(run: Import, flat: Path, the
     assert len(read_apt_suite(repo, "stable")) == 5
 
 
-def test_official_layout_redirects_to_another_host(run: Import, both: Path, flat: Path, repo: Path) -> None:
+def test_official_layout_redirects_to_another_host(run, both, flat, repo):
     """Flat debs in deb/, rpms in rpm/, on a server that lists no folders and redirects to a CDN."""
     root = flat.parent / "core:/stable:/v1.36"
     shutil.copytree(flat, root / "deb")
@@ -152,7 +147,7 @@ def test_official_layout_redirects_to_another_host(run: Import, both: Path, flat
     assert (len(read_apt_suite(repo, "v1.36")), len(read_yum_suite(repo, "v1.36"))) == (5, 5)
 
 
-def test_repository_in_a_bucket_is_imported(run: Import, both: Path, repo: Path, bucket: str) -> None:
+def test_repository_in_a_bucket_is_imported(run, both, repo, bucket):
     run(both, to=bucket)
     ours = both.parent / "ours.asc"
     ours.write_bytes(open_location(bucket).read("key.asc", 100_000) or b"")
@@ -160,7 +155,7 @@ def test_repository_in_a_bucket_is_imported(run: Import, both: Path, repo: Path,
     assert len(read_apt_suite(repo, "stable")) == 5
 
 
-def test_package_that_is_in_another_suite_is_added_without_fetching_it(run: Import, both: Path, repo: Path) -> None:
+def test_package_that_is_in_another_suite_is_added_without_fetching_it(run, both, repo):
     run(both)
     assert run(both, "kubectl", into="testing").new == ()
     assert read_apt_suite(repo, "testing") == {
@@ -169,9 +164,7 @@ def test_package_that_is_in_another_suite_is_added_without_fetching_it(run: Impo
     assert len(read_yum_suite(repo, "testing")) == 1
 
 
-def test_companions_are_imported_with_the_packages_that_need_them(
-    run: Import, theirs: GpgSigner, tmp_path: Path
-) -> None:
+def test_companions_are_imported_with_the_packages_that_need_them(run, theirs, tmp_path):
     for version in ("1.35.1", "1.36.3"):
         five(tmp_path / "source", version)
     deb(tmp_path / "source", "kubernetes-cni", "1.1.0-1")
@@ -193,7 +186,7 @@ def test_companions_are_imported_with_the_packages_that_need_them(
     assert "agent-common 2.0-1" in result.as_text()
 
 
-def test_dry_run_and_json_list_what_would_be_imported(run: Import, flat: Path, repo: Path) -> None:
+def test_dry_run_and_json_list_what_would_be_imported(run, flat, repo):
     with serve(flat) as site:
         result = run(site.url, "kubelet", dry_run=True)
         assert fetched(site) == []
@@ -209,7 +202,7 @@ def test_dry_run_and_json_list_what_would_be_imported(run: Import, flat: Path, r
     assert not repo.exists()
 
 
-def test_import_that_failed_continues_with_the_missing_packages(run: Import, flat: Path, repo: Path) -> None:
+def test_import_that_failed_continues_with_the_missing_packages(run, flat, repo):
     with serve(flat) as site:
         broken = "/kubernetes-cni_1.9.1-1_amd64.deb"
         site.faults[broken] = [status(500)] * 3
@@ -223,9 +216,7 @@ def test_import_that_failed_continues_with_the_missing_packages(run: Import, fla
     assert len(read_apt_suite(repo, "stable")) == 5
 
 
-def test_import_that_was_killed_continues_with_the_missing_packages(
-    run: Import, flat: Path, repo: Path, signers: tuple[GpgSigner, ...]
-) -> None:
+def test_import_that_was_killed_continues_with_the_missing_packages(run, flat, repo, signers):
     release, last = threading.Event(), "/kubernetes-cni_1.9.1-1_amd64.deb"
     with serve(flat) as site:
         site.faults[last] = [stalled(100, release)]
@@ -244,9 +235,7 @@ def test_import_that_was_killed_continues_with_the_missing_packages(
     assert len(read_apt_suite(repo, "stable")) == 5
 
 
-def test_attest_verifies_imported_packages_but_cannot_build_them_again(
-    run: Import, flat: Path, repo: Path, theirs: GpgSigner
-) -> None:
+def test_attest_verifies_imported_packages_but_cannot_build_them_again(run, flat, repo, theirs):
     run(flat)
     report = attest(AttestRequest([str(repo)]), QuietLog())
     assert report.passed
@@ -258,9 +247,7 @@ def test_attest_verifies_imported_packages_but_cannot_build_them_again(
     assert f"kubectl_1.36.3-1_amd64.deb was imported from {flat.as_uri()}." in found
 
 
-def test_repository_that_requires_verified_signatures_rejects_insecure_imports(
-    run: Import, both: Path, repo: Path, signers: tuple[GpgSigner, ...], flat: Path
-) -> None:
+def test_repository_that_requires_verified_signatures_rejects_insecure_imports(run, both, repo, signers, flat):
     run(both)
     target = Target(str(repo), str(signers[2].secret), options={"required": "provenance,signatures"})
     publisher.publish(both, target, QuietLog(), skip_layout_check=True)

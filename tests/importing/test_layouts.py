@@ -15,7 +15,7 @@ import pytest
 
 from kubeparcel.errors import DownloadError, Unreachable
 from tests.acceptance.doctor_peers import GpgSigner
-from tests.importing.conftest import Import, fetched, serve
+from tests.importing.conftest import fetched, serve
 from tests.support.client_view import read_apt_suite, read_yum_suite
 from tests.support.flat_repository import stanza
 from tests.support.package_builders import five
@@ -60,9 +60,7 @@ def pulp_rpm(root: Path, signer: GpgSigner, *options: str) -> Path:
 
 
 @pytest.mark.parametrize(("component", "suite"), [("main", "bookworm"), ("all", "default")])
-def test_structured_and_simple_publications_of_pulp_deb(
-    run: Import, theirs: GpgSigner, tmp_path: Path, repo: Path, component: str, suite: str
-) -> None:
+def test_structured_and_simple_publications_of_pulp_deb(run, theirs, tmp_path, repo, component, suite):
     with serve(pulp_deb(tmp_path / "deb", theirs, component, suite)) as site:
         suites = () if suite == "default" else (suite,)  # it lists no folders, and default is tried
         assert len(run(site.url, suites=suites).new) == 10
@@ -71,18 +69,14 @@ def test_structured_and_simple_publications_of_pulp_deb(
 
 
 @pytest.mark.parametrize("options", [(), ("--checksum=sha512", "--general-compress-type=xz")])
-def test_publications_of_pulp_rpm(
-    run: Import, theirs: GpgSigner, tmp_path: Path, repo: Path, options: tuple[str, ...]
-) -> None:
+def test_publications_of_pulp_rpm(run, theirs, tmp_path, repo, options):
     with serve(pulp_rpm(tmp_path / "rpm", theirs, *options)) as site:
         assert len(run(site.url).new) == 5
         assert run(site.url).new == ()
     assert len(read_yum_suite(repo, "stable")) == 5
 
 
-def test_packages_of_the_first_usable_mirror_are_imported(
-    run: Import, theirs: GpgSigner, tmp_path: Path, repo: Path
-) -> None:
+def test_packages_of_the_first_usable_mirror_are_imported(run, theirs, tmp_path, repo):
     with serve(pulp_rpm(tmp_path / "rpm", theirs)) as mirror, serve(tmp_path / "rpm/repodata") as lists:
         lists.files["/mirrorlist"] = f"{lists.url}/missing/\n{mirror.url}/\n".encode()
         with pytest.raises(Unreachable, match="No mirror of") as error:

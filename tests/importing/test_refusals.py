@@ -23,7 +23,6 @@ from kubeparcel.repository.policy import PolicyViolation
 from tests.acceptance.doctor_peers import GpgSigner
 from tests.acceptance.old_signature import sign_version_3
 from tests.importing.conftest import Import, serve
-from tests.support import buckets
 from tests.support.client_view import read_apt_suite, read_yum_suite
 from tests.support.flat_repository import write_flat
 from tests.support.package_builders import deb, five, rpm
@@ -42,9 +41,7 @@ def refused(
     return f"{caught.value.message}\n{caught.value.hint}"
 
 
-def test_wrong_or_missing_key(
-    run: Import, flat: Path, repo: Path, signers: tuple[GpgSigner, ...], tmp_path: Path
-) -> None:
+def test_wrong_or_missing_key(run, flat, repo, signers, tmp_path):
     assert "not a trusted key" in refused(run, flat, CheckFailed, repo, key=signers[1].public)
     assert "No such file" in refused(run, flat, ConfigurationError, repo, key=tmp_path / "nothing.asc")
     for name in ("InRelease", "Release.gpg"):
@@ -52,14 +49,12 @@ def test_wrong_or_missing_key(
     assert "expected InRelease or Release.gpg, found neither" in refused(run, flat, CheckFailed, repo)
 
 
-def test_signature_with_sha1_is_refused(run: Import, flat: Path, repo: Path, theirs: GpgSigner) -> None:
+def test_signature_with_sha1_is_refused(run, flat, repo, theirs):
     theirs.sign_release(flat, "--digest-algo", "SHA1", "--allow-weak-digest-algos")
     assert "SHA" in refused(run, flat, CheckFailed, repo)
 
 
-def test_signature_of_version_3_is_accepted_with_a_warning(
-    run: Import, flat: Path, theirs: GpgSigner, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_signature_of_version_3_is_accepted_with_a_warning(run, flat, theirs, capsys):
     release = (flat / "Release").read_bytes()
     (flat / "Release.gpg").write_bytes(sign_version_3(theirs, release))
     (flat / "InRelease").unlink()
@@ -67,15 +62,13 @@ def test_signature_of_version_3_is_accepted_with_a_warning(
     assert "found version 3" in capsys.readouterr().err
 
 
-def test_release_gpg_alone_is_enough_as_for_apt(run: Import, flat: Path, repo: Path) -> None:
+def test_release_gpg_alone_is_enough_as_for_apt(run, flat, repo):
     (flat / "InRelease").unlink()
     run(flat)
     assert len(read_apt_suite(repo, "stable")) == 5
 
 
-def test_insecure_import_warns_and_records_that_nothing_was_verified(
-    run: Import, flat: Path, repo: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_insecure_import_warns_and_records_that_nothing_was_verified(run, flat, repo, capsys):
     for name in ("InRelease", "Release.gpg"):
         (flat / name).unlink()
     result = run(flat, insecure=True, log=PlainLog())
@@ -90,7 +83,7 @@ def test_insecure_import_warns_and_records_that_nothing_was_verified(
     )
 
 
-def test_insecure_import_still_requires_the_digests(run: Import, flat: Path, repo: Path) -> None:
+def test_insecure_import_still_requires_the_digests(run, flat, repo):
     (flat / KUBELET).write_bytes((flat / KUBELET).read_bytes()[:-1] + b"!")
     assert "found" in refused(run, flat, CheckFailed, repo, insecure=True)
 
@@ -103,17 +96,13 @@ def test_insecure_import_still_requires_the_digests(run: Import, flat: Path, rep
         (("Depends: kubernetes-cni (>= 1.2.0), util-linux\n", ""), "", "dependencies as in the index"),
     ],
 )
-def test_index_that_clients_reject(
-    run: Import, flat: Path, repo: Path, theirs: GpgSigner, edit: tuple[str, str], fields: str, message: str
-) -> None:
+def test_index_that_clients_reject(run, flat, repo, theirs, edit, fields, message):
     write_flat(flat, theirs, edit=edit, fields=fields)
     assert message in refused(run, flat, CheckFailed, repo)
 
 
 @pytest.mark.parametrize("path", ["../outside.deb", "/etc/outside.deb", "https://example.invalid/outside.deb"])
-def test_entry_with_a_path_outside_the_repository_is_left_out_and_reported(
-    run: Import, flat: Path, repo: Path, theirs: GpgSigner, path: str
-) -> None:
+def test_entry_with_a_path_outside_the_repository_is_left_out_and_reported(run, flat, repo, theirs, path):
     shutil.copy(flat / KUBELET, flat.parent / "outside.deb")
     write_flat(flat, theirs, edit=("Filename: ./kubectl_1.36.3-1_amd64.deb", f"Filename: {path}"))
     result = run(flat)
@@ -130,9 +119,7 @@ def test_entry_with_a_path_outside_the_repository_is_left_out_and_reported(
         ("https://packages.example.invalid/x", ExternalError, "packages.example.invalid"),
     ],
 )
-def test_rpm_outside_of_the_repository(
-    run: Import, both: Path, repo: Path, theirs: GpgSigner, base: str, error: type[KubeparcelError] | None, message: str
-) -> None:
+def test_rpm_outside_of_the_repository(run, both, repo, theirs, base, error, message):
     source = both / "yum/stable"
     move_kubectl(source, theirs, base)
     if error:
@@ -160,9 +147,7 @@ def move_kubectl(root: Path, signer: GpgSigner, base: str) -> None:
     signer.sign_metadata(root)
 
 
-def test_unsigned_yum_index_is_enough_if_every_rpm_is_signed(
-    run: Import, both: Path, repo: Path, signers: tuple[GpgSigner, ...]
-) -> None:
+def test_unsigned_yum_index_is_enough_if_every_rpm_is_signed(run, both, repo, signers):
     root = both / "yum/stable"
     (root / "repodata/repomd.xml.asc").unlink()
     assert "not a trusted key" in refused(run, root, CheckFailed, repo, key=signers[1].public)
@@ -171,9 +156,7 @@ def test_unsigned_yum_index_is_enough_if_every_rpm_is_signed(
 
 
 @pytest.mark.parametrize("index_signed", [True, False])
-def test_unsigned_rpms_need_a_signed_index(
-    run: Import, both: Path, repo: Path, signers: tuple[GpgSigner, ...], tmp_path: Path, index_signed: bool
-) -> None:
+def test_unsigned_rpms_need_a_signed_index(run, both, repo, signers, tmp_path, index_signed):
     target = Target(str(tmp_path / "unsigned"), str(signers[0].secret), options={"sign_rpms": False})
     publisher.publish(five(tmp_path / "dist"), target, QuietLog(), skip_layout_check=True)
     root = tmp_path / "unsigned/yum/stable"
@@ -185,17 +168,13 @@ def test_unsigned_rpms_need_a_signed_index(
         assert "a signature of the rpm or of repomd.xml, found neither" in refused(run, root, CheckFailed, repo)
 
 
-def test_rpm_signed_by_another_key_than_the_index(
-    run: Import, both: Path, repo: Path, signers: tuple[GpgSigner, ...]
-) -> None:
+def test_rpm_signed_by_another_key_than_the_index(run, both, repo, signers):
     root = both / "yum/stable"
     signers[1].sign_metadata(root)
     assert "not a trusted key" in refused(run, root, CheckFailed, repo, key=signers[1].public)
 
 
-def test_source_that_changes_is_read_again(
-    run: Import, flat: Path, repo: Path, theirs: GpgSigner, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_source_that_changes_is_read_again(run, flat, repo, theirs, monkeypatch):
     """The kubelet of the next generation is there, its index is not yet."""
     deb(flat, "kubelet", "1.36.3-1", depends="kubernetes-cni (>= 1.2.0), util-linux", body=b"rebuilt")
     monkeypatch.setattr(importer.time, "sleep", lambda _: write_flat(flat, theirs))
@@ -204,7 +183,7 @@ def test_source_that_changes_is_read_again(
 
 
 @pytest.mark.parametrize("change", ["package", "missing", "index", "signature"])
-def test_source_that_stays_inconsistent_is_reported(run: Import, flat: Path, repo: Path, change: str) -> None:
+def test_source_that_stays_inconsistent_is_reported(run, flat, repo, change):
     if change == "missing":
         (flat / KUBELET).unlink()
     else:
@@ -215,7 +194,7 @@ def test_source_that_stays_inconsistent_is_reported(run: Import, flat: Path, rep
     assert "being published, or damaged; it was read 3 times" in refused(run, flat, CheckFailed, repo)
 
 
-def test_two_files_of_one_package_in_the_source(run: Import, flat: Path, repo: Path, theirs: GpgSigner) -> None:
+def test_two_files_of_one_package_in_the_source(run, flat, repo, theirs):
     (flat / "more").mkdir()
     deb(flat / "more", "kubectl", "1.36.3-1", body=b"other")
     write_flat(flat, theirs)
@@ -228,9 +207,7 @@ def test_two_files_of_one_package_in_the_source(run: Import, flat: Path, repo: P
 
 
 @pytest.mark.parametrize("format_", ["deb", "rpm"])
-def test_package_that_is_published_with_other_bytes(
-    run: Import, both: Path, repo: Path, signers: tuple[GpgSigner, ...], tmp_path: Path, format_: str
-) -> None:
+def test_package_that_is_published_with_other_bytes(run, both, repo, signers, tmp_path, format_):
     (tmp_path / "ours").mkdir()
     {"deb": deb, "rpm": rpm}[format_](tmp_path / "ours", "kubectl", "1.36.3-1", body=b"ours")
     target = Target(str(repo), str(signers[2].secret))
@@ -241,7 +218,7 @@ def test_package_that_is_published_with_other_bytes(
     assert run(both, "kubelet").exit_code == 0
 
 
-def test_package_without_its_companions(run: Import, theirs: GpgSigner, repo: Path, tmp_path: Path) -> None:
+def test_package_without_its_companions(run, theirs, repo, tmp_path):
     (tmp_path / "source").mkdir()
     deb(tmp_path / "source", "kubelet", "1.36.3-1", depends="kubernetes-cni (>= 1.2.0)")
     write_flat(tmp_path / "source", theirs)
@@ -258,41 +235,37 @@ def test_package_without_its_companions(run: Import, theirs: GpgSigner, repo: Pa
         ("=", "Empty pattern '='"),
     ],
 )
-def test_pattern_that_matches_nothing_names_the_nearest(
-    run: Import, flat: Path, repo: Path, only: str, message: str
-) -> None:
+def test_pattern_that_matches_nothing_names_the_nearest(run, flat, repo, only, message):
     assert message in refused(run, flat, UsageError, repo, only)
 
 
-def test_architecture_that_the_source_lacks(run: Import, flat: Path, both: Path, repo: Path) -> None:
+def test_architecture_that_the_source_lacks(run, flat, both, repo):
     for source in (flat, both):
         message = refused(run, source, UsageError, repo, arches=("amd64", "s390x"))
         assert f"{source} has no packages for s390x.\nIt has amd64." in message
 
 
-def test_suite_that_the_source_lacks(run: Import, both: Path, repo: Path) -> None:
+def test_suite_that_the_source_lacks(run, both, repo):
     assert "No repository at" in refused(run, both, UsageError, repo, suites=("v9",))
 
 
-def test_index_above_the_limit(run: Import, flat: Path, repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_index_above_the_limit(run, flat, repo, monkeypatch):
     monkeypatch.setattr(apt, "MAX_LISTED", 100)
     message = refused(run, flat, CheckFailed, repo)
     assert "too large to be read" in message
     assert "read 3 times" not in message
 
 
-def test_index_in_an_unsupported_compression_only(run: Import, flat: Path, repo: Path, theirs: GpgSigner) -> None:
+def test_index_in_an_unsupported_compression_only(run, flat, repo, theirs):
     write_flat(flat, theirs, files={"Packages.lz4": b"\x04\x22M\x18"})
     assert "no form that can be read (plain, xz, gz" in refused(run, flat, CheckFailed, repo)
 
 
-def test_unreachable_source(run: Import, repo: Path) -> None:
+def test_unreachable_source(run, repo):
     assert "127.0.0.1:9" in refused(run, "http://127.0.0.1:9/", ExternalError, repo)
 
 
-def test_bucket_that_may_only_be_read_fails_before_anything_is_fetched(
-    run: Import, both: Path, proxy: buckets.FaultProxy, bucket: str
-) -> None:
+def test_bucket_that_may_only_be_read_fails_before_anything_is_fetched(run, both, proxy, bucket):
     proxy.read_only = True
     with serve(both) as site, pytest.raises(ExternalError, match="access denied"):
         run(site.url, to=bucket)

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.doctor_peers import GpgSigner
-from tests.cli.conftest import Program
 from tests.importing.conftest import serve
 from tests.support.checkout import ROOT
 from tests.test_documents import code
@@ -30,12 +28,12 @@ COMMAND = re.compile(r"inv (import https://packages\.example\.com/kubernetes .*)
         (("--insecure", "--to", "repo", "--address", "x"), "Invalid --address 'x'"),
     ],
 )
-def test_invalid_options(kubeparcel: Program, flat: Path, options: tuple[str, ...], message: str) -> None:
+def test_invalid_options(kubeparcel, flat, options, message):
     exit_code, _, error = kubeparcel("import", str(flat), *options)
     assert (exit_code, message in error) == (2, True), error
 
 
-def test_result_is_one_json_document(kubeparcel: Program, flat: Path, signers: tuple[GpgSigner, ...]) -> None:
+def test_result_is_one_json_document(kubeparcel, flat, signers):
     keys = ("--key", str(signers[0].public), "--signing-key", str(signers[2].secret))
     exit_code, out, _ = kubeparcel(
         "import", str(flat), *keys, "--to", "repo", "--json", "--address", "https://example.com/k"
@@ -45,9 +43,7 @@ def test_result_is_one_json_document(kubeparcel: Program, flat: Path, signers: t
     assert "https://example.com/k" in Path("repo/stable.sources").read_text()
 
 
-def test_commands_of_the_page_import_packages(
-    kubeparcel: Program, both: Path, signers: tuple[GpgSigner, ...], tmp_path: Path
-) -> None:
+def test_commands_of_the_page_import_packages(kubeparcel, both, signers, tmp_path):
     commands = [match[1] for line in code(PAGE) if (match := COMMAND.search(line))]
     assert len(commands) == 4
     outputs = []

@@ -19,7 +19,6 @@ from kubeparcel.trust.audit.advisory import write_advisory
 from kubeparcel.trust.audit.model import Vulnerability
 from tests.support import kill_at_change
 from tests.support.package_builders import five
-from tests.support.repository_fixtures import Publish
 
 HTTP2 = Vulnerability("GO-2026-0001", ("CVE-2026-1", "GHSA-aaaa"), "Trouble & <more>", "https://vulndb.example/1")
 TLS = Vulnerability("GO-2026-0002", (), "", "")
@@ -53,7 +52,7 @@ def updates(repo: Path, suite: str = "stable") -> dict[str, list[str]]:
     }
 
 
-def test_an_advisory_becomes_an_update(publish: Publish, dist: Path, repo: Path) -> None:
+def test_an_advisory_becomes_an_update(publish, dist, repo):
     write(dist, "kubelet-1.36.3-1.x86_64.rpm", HTTP2, TLS)
     publish()
     (update,) = ElementTree.fromstring(updateinfo(repo))
@@ -75,14 +74,12 @@ def test_an_advisory_becomes_an_update(publish: Publish, dist: Path, repo: Path)
     assert (repo / "yum/stable/packages/kubelet-1.36.3-1.x86_64.rpm.openvex.json").is_file()
 
 
-def test_without_advisories_there_is_no_updateinfo(publish: Publish, repo: Path) -> None:
+def test_without_advisories_there_is_no_updateinfo(publish, repo):
     publish()
     assert not updateinfo(repo)
 
 
-def test_advisories_follow_packages_through_every_change(
-    publish: Publish, dist: Path, repo: Path, tmp_path: Path
-) -> None:
+def test_advisories_follow_packages_through_every_change(publish, dist, repo, tmp_path):
     target = Target(str(repo))
     write(dist, "kubelet-1.36.3-1.x86_64.rpm", HTTP2)
     publish()
@@ -104,7 +101,7 @@ def test_advisories_follow_packages_through_every_change(
     assert updates(repo) == both
 
 
-def test_a_recovered_state_has_the_advisories(publish: Publish, dist: Path, repo: Path) -> None:
+def test_a_recovered_state_has_the_advisories(publish, dist, repo):
     write(dist, "kubelet-1.36.3-1.x86_64.rpm", HTTP2)
     publish()
     before = updateinfo(repo)
@@ -113,7 +110,7 @@ def test_a_recovered_state_has_the_advisories(publish: Publish, dist: Path, repo
     assert updateinfo(repo) == before
 
 
-def test_a_publish_that_was_killed_is_completed_with_its_advisories(publish: Publish, dist: Path, repo: Path) -> None:
+def test_a_publish_that_was_killed_is_completed_with_its_advisories(publish, dist, repo):
     publish()
     write(dist, "kubelet-1.36.3-1.x86_64.rpm", HTTP2)
     copy = repo.with_name("copy")
@@ -127,7 +124,7 @@ def test_a_publish_that_was_killed_is_completed_with_its_advisories(publish: Pub
         assert [*updates(copy)] == ["kubelet 1.36.3"]
 
 
-def test_architectures_with_the_same_fixes_have_a_common_update(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_architectures_with_the_same_fixes_have_a_common_update(publish, repo, tmp_path):
     dist = five(tmp_path / "two", arches=("amd64", "arm64"))
     for arch in ("aarch64", "x86_64"):
         write(dist, "kubelet-1.36.3-1.x86_64.rpm", HTTP2, purl=f"pkg:rpm/kubelet@1.36.3-1?arch={arch}").rename(
@@ -150,9 +147,7 @@ def test_architectures_with_the_same_fixes_have_a_common_update(publish: Publish
         ("kubelet", "fixed"),
     ],
 )
-def test_what_is_no_advisory_about_the_package_is_left_out(
-    publish: Publish, dist: Path, repo: Path, purl: str, status: str
-) -> None:
+def test_what_is_no_advisory_about_the_package_is_left_out(publish, dist, repo, purl, status):
     path = write(dist, "kubelet-1.36.3-1.x86_64.rpm", HTTP2, purl=purl)
     path.write_text(path.read_text().replace('"fixed"', f'"{status}"'))
     publish()
@@ -160,7 +155,7 @@ def test_what_is_no_advisory_about_the_package_is_left_out(
     assert not list(repo.rglob("*.openvex.json"))
 
 
-def test_a_document_that_is_no_openvex_is_left_out(publish: Publish, dist: Path, repo: Path) -> None:
+def test_a_document_that_is_no_openvex_is_left_out(publish, dist, repo):
     path = write(dist, "kubelet-1.36.3-1.x86_64.rpm", HTTP2)
     for text in ("", "[]", "[" * 60_000, json.dumps({"@context": "https://openvex.dev/ns/v0.2.0", "statements": [1]})):
         path.write_text(text)
@@ -168,7 +163,7 @@ def test_a_document_that_is_no_openvex_is_left_out(publish: Publish, dist: Path,
         assert not updateinfo(repo)
 
 
-def test_a_changed_advisory_is_not_published_again(publish: Publish, dist: Path, repo: Path, tmp_path: Path) -> None:
+def test_a_changed_advisory_is_not_published_again(publish, dist, repo, tmp_path):
     write(dist, "kubelet-1.36.3-1.x86_64.rpm", HTTP2)
     publish()
     for path in repo.rglob("*.openvex.json"):

@@ -34,7 +34,7 @@ def verify(cosign: Path, repo: Path, statement: Path, file: Path) -> subprocess.
     return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
-def test_cosign_verifies_statements_about_packages_and_the_repository(cosign: Path, attested: Path) -> None:
+def test_cosign_verifies_statements_about_packages_and_the_repository(cosign, attested):
     packages = [*attested.glob("apt/pool/main/k/kubelet/*.deb"), *attested.glob("yum/stable/packages/kubelet*.rpm")]
     assert len(packages) == 2
     for package in packages:
@@ -46,7 +46,7 @@ def test_cosign_verifies_statements_about_packages_and_the_repository(cosign: Pa
         assert result.returncode == 0, result.stderr
 
 
-def test_cosign_refuses_another_file_and_a_changed_statement(cosign: Path, attested: Path) -> None:
+def test_cosign_refuses_another_file_and_a_changed_statement(cosign, attested):
     kubelet, kubeadm = (next(attested.glob(f"apt/pool/main/k/{name}/*.deb")) for name in ("kubelet", "kubeadm"))
     statement = kubelet.with_name(f"{kubelet.name}.intoto.jsonl")
     assert verify(cosign, attested, statement, kubeadm).returncode != 0

@@ -18,7 +18,6 @@ from tests.support import client_view, consistency, kill_at_change
 from tests.support.consistency import VersionChange
 from tests.support.kill_at_syscall import start_publisher
 from tests.support.package_builders import five
-from tests.support.repository_fixtures import Publish
 
 SAMPLES = 12
 """The number of points at which the quick tests kill a publish."""
@@ -50,9 +49,7 @@ def publish_and_kill(repo: Path, newer: Path, folder: Path, kill_at: int) -> int
     return changes
 
 
-def test_killed_publish_leaves_the_old_or_the_new_repository(
-    publish: Publish, repo: Path, newer: Path, tmp_path: Path
-) -> None:
+def test_killed_publish_leaves_the_old_or_the_new_repository(publish, repo, newer, tmp_path):
     publish()
     total = publish_and_kill(repo, newer, tmp_path, 10_000)
     assert total > 60
@@ -60,7 +57,7 @@ def test_killed_publish_leaves_the_old_or_the_new_repository(
         assert publish_and_kill(repo, newer, tmp_path, kill_at) == kill_at
 
 
-def test_first_publish_succeeds_after_killed_ones(publish: Publish, dist: Path, repo: Path) -> None:
+def test_first_publish_succeeds_after_killed_ones(publish, dist, repo):
     for kill_at in (1, 5, 20, 40, 60):
         kill_at_change.publish(dist, repo, kill_at)
         client_view.read_repository(repo)
@@ -68,9 +65,7 @@ def test_first_publish_succeeds_after_killed_ones(publish: Publish, dist: Path, 
     assert len(client_view.read_repository(repo)) == 4
 
 
-def test_killed_removal_is_completed_by_the_same_command(
-    publish: Publish, repo: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_removal_is_completed_by_the_same_command(publish, repo, newer, monkeypatch):
     publish()
     publish(newer)
     with monkeypatch.context() as patch:
@@ -104,20 +99,20 @@ def change(key: Path, dist: Path, newer: Path, repo: Path, tmp_path: Path) -> It
 
 
 @pytest.mark.parametrize("changes", [6, pytest.param(consistency.CHANGES, marks=pytest.mark.acceptance)])
-def test_client_sees_consistent_repositories_during_publishes(change: VersionChange, changes: int) -> None:
+def test_client_sees_consistent_repositories_during_publishes(change, changes):
     observations = consistency.watch_client(change, changes)
     assert not observations.problems
     assert observations.views > changes
 
 
 @pytest.mark.acceptance
-def test_kill_at_any_rename_leaves_consistent_suites(change: VersionChange) -> None:
+def test_kill_at_any_rename_leaves_consistent_suites(change):
     observations = consistency.kill_at_renames(change)
     assert not observations.problems
     assert observations.views >= 15
 
 
-def test_check_view_detects_an_inconsistent_repository(change: VersionChange) -> None:
+def test_check_view_detects_an_inconsistent_repository(change):
     """Most publishers leave such a state for a moment: a new index under an old signature."""
     consistency.check_view(change.repo)
     for pattern in ("apt/dists/stable/InRelease", "yum/stable/repodata/repomd.xml.asc"):
@@ -132,9 +127,7 @@ def test_check_view_detects_an_inconsistent_repository(change: VersionChange) ->
         change.remove()
 
 
-def test_publish_works_where_folders_cannot_be_exchanged(
-    publish: Publish, repo: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_publish_works_where_folders_cannot_be_exchanged(publish, repo, newer, monkeypatch):
     publish()
     monkeypatch.setattr(filesystem, "exchange_folders", lambda first, second: False)
     publish(newer)

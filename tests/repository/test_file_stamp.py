@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.storage.folder import FolderStorage
 from tests.support import client_view
 from tests.support.package_builders import deb, rpm
-from tests.support.repository_fixtures import Publish
 
 
 def replace_content(path: Path, data: bytes) -> None:
@@ -36,9 +34,7 @@ def status(changed: int) -> os.stat_result:
 
 
 @pytest.mark.parametrize("build", [deb, rpm])
-def test_file_that_changed_with_size_and_mtime_kept_is_read_again(
-    publish: Publish, repo: Path, dist: Path, tmp_path: Path, build: Callable[..., Path]
-) -> None:
+def test_file_that_changed_with_size_and_mtime_kept_is_read_again(publish, repo, dist, tmp_path, build):
     old, new = build(dist, "own", body=b"one"), build(tmp_path, "own", body=b"two")
     options = {"sign_rpms": False}
     publisher.publish(dist, Target(str(tmp_path / "first"), options=options), QuietLog(), skip_layout_check=True)
@@ -50,7 +46,7 @@ def test_file_that_changed_with_size_and_mtime_kept_is_read_again(
     client_view.read_repository(repo)
 
 
-def test_published_files_share_no_inode_with_those_of_the_user(publish: Publish, repo: Path, dist: Path) -> None:
+def test_published_files_share_no_inode_with_those_of_the_user(publish, repo, dist):
     publish(options={"sign_rpms": False})
     published = [path for path in repo.rglob("*") if path.suffix in (".deb", ".rpm")]
     assert len(published) == 15  # rpms in two suites
@@ -61,7 +57,7 @@ def test_published_files_share_no_inode_with_those_of_the_user(publish: Publish,
     assert client_view.read_files(repo) == before
 
 
-def test_published_files_have_modes_of_their_own(publish: Publish, repo: Path, dist: Path, tmp_path: Path) -> None:
+def test_published_files_have_modes_of_their_own(publish, repo, dist, tmp_path):
     private = deb(dist, "own", "1.0-1")
     private.chmod(0o600)
     linked = deb(tmp_path, "linked", "1.0-1")
@@ -74,9 +70,7 @@ def test_published_files_have_modes_of_their_own(publish: Publish, repo: Path, d
     assert private.stat().st_mode & 0o777 == 0o600
 
 
-def test_file_that_changes_while_it_is_published_is_an_error(
-    publish: Publish, repo: Path, dist: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_that_changes_while_it_is_published_is_an_error(publish, repo, dist, monkeypatch):
     publish()
     before = client_view.read_repository(repo)
     path = deb(dist, "own", "1.0-1", body=b"one")
@@ -84,7 +78,7 @@ def test_file_that_changes_while_it_is_published_is_an_error(
 
     def change(*arguments: object) -> object:
         replace_content(path, b"!<arch>\nanything")
-        return check_layout(*arguments)  # type: ignore[arg-type]
+        return check_layout(*arguments)
 
     monkeypatch.setattr(match, "drop_superseded", change)
     with pytest.raises(ConfigurationError, match=f"{path.name} changed while it was published"):
@@ -93,7 +87,7 @@ def test_file_that_changes_while_it_is_published_is_an_error(
     assert not [*repo.glob("apt/**/own*.deb")]
 
 
-def test_file_replaced_before_it_is_copied_is_an_error(dist: Path, repo: Path, tmp_path: Path) -> None:
+def test_file_replaced_before_it_is_copied_is_an_error(dist, repo, tmp_path):
     path = deb(dist, "own", "1.0-1")
     stamp = FileStamp.of(str(path), path.stat(), 0)
     shutil.copy2(path, tmp_path / "copy")
@@ -103,7 +97,7 @@ def test_file_replaced_before_it_is_copied_is_an_error(dist: Path, repo: Path, t
     assert not (repo / "apt/pool/own.deb").exists()
 
 
-def test_file_that_changed_just_now_is_read_again() -> None:
+def test_file_that_changed_just_now_is_read_again():
     now = 1_800_000_000 * SECOND + 500_000_000
     assert FileStamp.of("/a.deb", status(now - SECOND), now).is_reliable
     for changed in (now - 1_000_000, now + 5 * SECOND):
@@ -111,7 +105,7 @@ def test_file_that_changed_just_now_is_read_again() -> None:
         assert FileStamp.of("/a.deb", status(changed), now) != FileStamp.of("/a.deb", status(changed), now + SECOND)
 
 
-def test_file_systems_that_count_seconds_need_a_longer_pause() -> None:
+def test_file_systems_that_count_seconds_need_a_longer_pause():
     now = 1_800_000_000 * SECOND
     assert not FileStamp.of("/a.deb", status(now - SECOND), now + 500_000_000).is_reliable
     assert FileStamp.of("/a.deb", status(now - 3 * SECOND), now).is_reliable

@@ -13,7 +13,6 @@ from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.storage import factory
 from tests.support.package_builders import five
 from tests.support.recording_log import RecordingLog
-from tests.support.repository_fixtures import Publish
 
 OWN_PAGE = b"<!doctype html>\n<title>Packages of acme</title>\n"
 PLACES = (
@@ -40,18 +39,16 @@ def check_pages(location: str, dist: Path, newer: Path) -> None:
     assert GENERATOR.encode() in (storage.read("apt/dists/v1.36/index.html") or b"")
 
 
-def test_own_pages_in_a_folder_stay(key: Path, dist: Path, repo: Path, tmp_path: Path) -> None:
+def test_own_pages_in_a_folder_stay(key, dist, repo, tmp_path):
     check_pages(str(repo), dist, five(tmp_path / "newer", "1.36.4"))
 
 
-def test_own_pages_in_a_bucket_stay(key: Path, dist: Path, bucket: str, tmp_path: Path) -> None:
+def test_own_pages_in_a_bucket_stay(key, dist, bucket, tmp_path):
     check_pages(bucket, dist, five(tmp_path / "newer", "1.36.4"))
 
 
 @pytest.mark.parametrize("place", ["index.html", "apt/dists/stable/index.html"])
-def test_pages_of_earlier_versions_are_recognised_as_ours(
-    publish: Publish, repo: Path, tmp_path: Path, place: str
-) -> None:
+def test_pages_of_earlier_versions_are_recognised_as_ours(publish, repo, tmp_path, place):
     publish()
     page = repo / place
     page.write_text(page.read_text().replace(GENERATOR, ""))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from tests.repository.task_runs import Run, run_json
+from tests.repository.task_runs import run_json
 from tests.support.package_builders import deb
 
 
-def test_repository_keeps_its_identity(run: Run, own: Path, workdir: Path) -> None:
+def test_repository_keeps_its_identity(run, own, workdir):
     identity = ("--origin", "Example Corp", "--label", "k8s", "--description", "Clusters of <Example> & Co")
     run_json(run, "publish", "--to", "repo", *identity)
     deb(workdir / "dist", "own", "1.3-1")
@@ -23,13 +22,13 @@ def test_repository_keeps_its_identity(run: Run, own: Path, workdir: Path) -> No
     assert "<title>Clusters of &lt;Example&gt; &amp; Co" in (own / "index.html").read_text()
 
 
-def test_default_identity_and_label(run: Run, own: Path) -> None:
+def test_default_identity_and_label(run, own):
     run_json(run, "publish", "--to", "repo", "--origin", "Example")
     assert "Origin: Example\nLabel: Example\n" in (own / "apt/dists/stable/Release").read_text()
 
 
 @pytest.mark.parametrize("option", ["--origin", "--label"])
-def test_change_of_the_identity_is_warned_of(run: Run, own: Path, option: str) -> None:
+def test_change_of_the_identity_is_warned_of(run, own, option):
     run_json(run, "publish", "--to", "repo")
     code, _, error = run("publish", "--to", "repo", option, "Other")
     assert code == 0
@@ -41,13 +40,13 @@ def test_change_of_the_identity_is_warned_of(run: Run, own: Path, option: str) -
 
 @pytest.mark.parametrize("option", ["--origin", "--label", "--description"])
 @pytest.mark.parametrize("value", ["a\nValid-Until: x", " x", "x" * 81, "a\x1b[31m"])
-def test_identity_has_to_be_one_printable_line(run: Run, own: Path, option: str, value: str) -> None:
+def test_identity_has_to_be_one_printable_line(run, own, option, value):
     code, _, error = run("publish", "--to", "repo", option, value)
     assert (code, f"Invalid {option}" in error) == (2, True)
     assert not own.exists()
 
 
-def test_apt_sources_name_the_architectures_of_the_suite(run: Run, own: Path, workdir: Path) -> None:
+def test_apt_sources_name_the_architectures_of_the_suite(run, own, workdir):
     for arch in ("amd64", "arm64", "all"):
         deb(workdir / "dist", "tool", "1-1", arch)
     run_json(run, "publish", "--to", "repo", "--address", "https://here.example.invalid/k")
@@ -62,9 +61,7 @@ def test_apt_sources_name_the_architectures_of_the_suite(run: Run, own: Path, wo
 @pytest.mark.parametrize(
     ("apt", "suffix"), [("2.2.4", ".list"), ("2.0.9", ".list"), ("2.3.10", ".sources"), ("3.0", ".sources")]
 )
-def test_install_script_chooses_the_file_by_the_version_of_apt(
-    run: Run, own: Path, workdir: Path, apt: str, suffix: str
-) -> None:
+def test_install_script_chooses_the_file_by_the_version_of_apt(run, own, workdir, apt, suffix):
     """The programs that the script runs as root are replaced; it installs into a folder."""
     deb(workdir / "dist", "own", "1.2-1", "arm64")
     run_json(run, "publish", "--to", "repo")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import pytest
 
 from kubeparcel.repository.storage.s3 import S3Storage
-from tests.repository.task_runs import Run, run_json
+from tests.repository.task_runs import run_json
 from tests.support import client_view
 from tests.support.package_builders import deb
 
@@ -29,7 +28,7 @@ from tests.support.package_builders import deb
         ("copy --to repo --suite stable", 2, "needs two suites"),
     ],
 )
-def test_invalid_input_is_reported_with_its_exit_code(run: Run, own: Path, words: str, code: int, output: str) -> None:
+def test_invalid_input_is_reported_with_its_exit_code(run, own, words, code, output):
     exit_code, _, error = run(*words.split())
     assert exit_code == code
     assert output in error
@@ -47,7 +46,7 @@ CHANGES = (
 
 
 @pytest.mark.parametrize("words", CHANGES)
-def test_change_of_a_missing_repository_creates_nothing(run: Run, workdir: Path, words: str) -> None:
+def test_change_of_a_missing_repository_creates_nothing(run, workdir, words):
     for location in ("nowhere", "empty"):
         (workdir / "empty").mkdir(exist_ok=True)
         code, _, error = run(*words.format(to=location).split())
@@ -57,7 +56,7 @@ def test_change_of_a_missing_repository_creates_nothing(run: Run, workdir: Path,
 
 
 @pytest.mark.parametrize("words", CHANGES)
-def test_change_of_a_missing_repository_in_a_bucket_creates_nothing(run: Run, bucket: str, words: str) -> None:
+def test_change_of_a_missing_repository_in_a_bucket_creates_nothing(run, bucket, words):
     code, _, error = run(*words.format(to=bucket).split())
     assert code == 2
     assert f"No repository at {bucket}." in error
@@ -79,7 +78,7 @@ def test_change_of_a_missing_repository_in_a_bucket_creates_nothing(run: Run, bu
         ("remove own", "Pass --yes to confirm."),
     ],
 )
-def test_invalid_change_leaves_the_repository_unchanged(run: Run, own: Path, words: str, message: str) -> None:
+def test_invalid_change_leaves_the_repository_unchanged(run, own, words, message):
     run_json(run, "publish", "--to", "repo")
     before = client_view.read_files(own)
     code, _, error = run(*words.split(), "--to", "repo")
@@ -88,13 +87,13 @@ def test_invalid_change_leaves_the_repository_unchanged(run: Run, own: Path, wor
     assert client_view.read_files(own) == before
 
 
-def test_empty_selector_is_rejected(run: Run, own: Path) -> None:
+def test_empty_selector_is_rejected(run, own):
     run_json(run, "publish", "--to", "repo")
     code, _, error = run("remove", "--to", "repo", "")
     assert (code, "path is empty." in error) == (2, True)
 
 
-def test_yes_confirms_the_removal_of_most_packages(run: Run, own: Path) -> None:
+def test_yes_confirms_the_removal_of_most_packages(run, own):
     run_json(run, "publish", "--to", "repo")
     code, output, _ = run("remove", "--to", "repo", "own=1.0-1")  # a third needs no confirmation
     assert code == 0
@@ -107,7 +106,7 @@ def test_yes_confirms_the_removal_of_most_packages(run: Run, own: Path) -> None:
     assert (code, "contains 0 packages" in output) == (0, True)
 
 
-def test_retain_needs_confirmation_to_remove_most_packages(run: Run, own: Path, workdir: Path) -> None:
+def test_retain_needs_confirmation_to_remove_most_packages(run, own, workdir):
     for patch in range(1, 7):
         deb(workdir / "dist", "own", f"1.2.{patch}-1")
     run_json(run, "publish", "--to", "repo")
@@ -118,9 +117,7 @@ def test_retain_needs_confirmation_to_remove_most_packages(run: Run, own: Path, 
 
 
 @pytest.mark.parametrize(("answer", "expected"), [("y", 0), ("yes", 0), ("n", 2), ("", 2)])
-def test_removal_of_most_packages_is_confirmed_at_a_terminal(
-    run: Run, own: Path, monkeypatch: pytest.MonkeyPatch, answer: str, expected: int
-) -> None:
+def test_removal_of_most_packages_is_confirmed_at_a_terminal(run, own, monkeypatch, answer, expected):
     run_json(run, "publish", "--to", "repo")
     terminal = io.StringIO(f"{answer}\n")
     monkeypatch.setattr(terminal, "isatty", lambda: True)
@@ -139,7 +136,7 @@ def test_removal_of_most_packages_is_confirmed_at_a_terminal(
         *("apt/dists/stable/Release", "yum/el9/repodata/repomd.xml"),
     ],
 )
-def test_folder_with_other_files_is_not_published_to(run: Run, own: Path, name: str) -> None:
+def test_folder_with_other_files_is_not_published_to(run, own, name):
     (own / name).parent.mkdir(parents=True)
     (own / name).write_text("mine")
     code, _, error = run("publish", "--to", "repo")
@@ -150,7 +147,7 @@ def test_folder_with_other_files_is_not_published_to(run: Run, own: Path, name: 
     assert (own / name).read_text() == "mine"
 
 
-def test_hidden_files_do_not_prevent_a_publish(run: Run, own: Path) -> None:
+def test_hidden_files_do_not_prevent_a_publish(run, own):
     (own / ".well-known").mkdir(parents=True)
     run_json(run, "publish", "--to", "repo")
     (own / "robots.txt").write_text("")

@@ -21,7 +21,6 @@ from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.storage.s3 import S3Storage
 from tests.support import buckets, client_view
 from tests.support.package_builders import deb, rpm
-from tests.support.repository_fixtures import Publish
 
 COUNT = 120
 
@@ -64,9 +63,7 @@ def index_texts(repo: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_one_package_more_renders_few_entries_again(
-    publish: Publish, repo: Path, pool: Path, looked_up: list[str], tmp_path: Path
-) -> None:
+def test_one_package_more_renders_few_entries_again(publish, repo, pool, looked_up, tmp_path):
     unsigned = {"sign_rpms": False, "generations": 1}
     publish(pool, options=unsigned)
     assert len(looked_up) == COUNT
@@ -82,7 +79,7 @@ def test_one_package_more_renders_few_entries_again(
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_the_cache_has_parts_of_the_current_indexes_only(publish: Publish, pool: Path, looked_up: list[str]) -> None:
+def test_the_cache_has_parts_of_the_current_indexes_only(publish, pool, looked_up):
     publish(pool)
     for name in ("zulu", "yankee"):
         deb(pool, name)
@@ -97,7 +94,7 @@ def package(number: int) -> Package:
     return Package(Format.DEB, "own", f"1.{number:06}", "amd64", digest, 1, digest, "", f"own_{number}.deb")
 
 
-def test_a_package_changes_one_part_of_an_index_or_splits_it() -> None:
+def test_a_package_changes_one_part_of_an_index_or_splits_it():
     packages = [package(number) for number in range(5000)]
     before = {tuple(part) for part in index_entries._split(packages)}
     assert 10 < len(before) < 40
@@ -107,7 +104,7 @@ def test_a_package_changes_one_part_of_an_index_or_splits_it() -> None:
         assert len(before - {tuple(part) for part in index_entries._split(rest)}) <= 2
 
 
-def test_a_state_keeps_the_order_of_its_file_and_what_was_derived() -> None:
+def test_a_state_keeps_the_order_of_its_file_and_what_was_derived():
     packages = [package(number) for number in range(50)]
     state = State(suites={"stable": frozenset(packages)}, order=tuple(packages[10:]))
     assert list(state.sorted_packages) == packages
@@ -116,16 +113,14 @@ def test_a_state_keeps_the_order_of_its_file_and_what_was_derived() -> None:
     assert state.with_records(generation=2).sorted_packages is state.sorted_packages
 
 
-def test_collections_are_as_frequent_as_before_afterwards() -> None:
+def test_collections_are_as_frequent_as_before_afterwards():
     before = gc.get_threshold()
     with fewer_collections():
         assert gc.get_threshold()[0] > before[0]
     assert gc.get_threshold() == before
 
 
-def test_one_package_more_takes_few_requests_of_a_bucket(
-    bucket: str, key: Path, server: str, pool: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_package_more_takes_few_requests_of_a_bucket(bucket, key, server, pool, monkeypatch):
     """A pool is never listed: a page of a listing has 1,000 files."""
     publisher.publish(pool, Target(bucket), QuietLog(), skip_layout_check=True)
     for path in pool.glob("*.rpm"):

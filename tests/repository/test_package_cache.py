@@ -18,7 +18,6 @@ from kubeparcel.repository.model import Package
 from kubeparcel.repository.package_cache import IndexEntry, LastPublish, PackageMetadata, ParsedPackage
 from tests.support import client_view
 from tests.support.package_builders import deb, rpm
-from tests.support.repository_fixtures import Publish
 
 COUNT = 600
 """More files than are read in threads: worker processes read them."""
@@ -33,15 +32,13 @@ def build_packages(folder: Path, count: int = COUNT) -> Path:
     return folder
 
 
-def test_packages_read_by_worker_processes_are_published(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_packages_read_by_worker_processes_are_published(publish, repo, tmp_path):
     publish(build_packages(tmp_path / "packages"), options={"sign_rpms": False})
     suites = client_view.read_repository(repo)
     assert len(suites["apt stable"]) == len(suites["yum stable"]) == COUNT // 2
 
 
-def test_publish_reads_only_files_that_are_not_cached(
-    publish: Publish, repo: Path, dist: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_publish_reads_only_files_that_are_not_cached(publish, repo, dist, monkeypatch):
     monkeypatch.setattr(file_stamp, "CLOCK_TICK", 0)
     publish()
     names: list[str] = []
@@ -58,7 +55,7 @@ def test_publish_reads_only_files_that_are_not_cached(
     assert new.name in client_view.read_repository(repo)["apt v1.36"]
 
 
-def test_index_and_its_by_hash_name_are_hard_links(publish: Publish, repo: Path) -> None:
+def test_index_and_its_by_hash_name_are_hard_links(publish, repo):
     publish()
     folder = repo / "apt/dists/stable/main/binary-amd64"
     for name in ("Packages", "Packages.gz"):
@@ -67,7 +64,7 @@ def test_index_and_its_by_hash_name_are_hard_links(publish: Publish, repo: Path)
 
 
 @pytest.mark.parametrize("count", [1, 90])
-def test_cache_returns_what_was_stored(tmp_path: Path, count: int) -> None:
+def test_cache_returns_what_was_stored(tmp_path, count):
     digests = [f"{number:064x}" for number in range(100)]
     metadata = [PackageMetadata(digest, Format.DEB, "a", "1", "all", 1, digest, "", signed=False) for digest in digests]
     with package_cache.open_cache(tmp_path) as cache:
@@ -78,7 +75,7 @@ def test_cache_returns_what_was_stored(tmp_path: Path, count: int) -> None:
         assert cache.metadata(requested) == {package.sha256: package for package in metadata[:count]}
 
 
-def test_cache_returns_a_digest_only_for_an_unchanged_file(tmp_path: Path) -> None:
+def test_cache_returns_a_digest_only_for_an_unchanged_file(tmp_path):
     file = FileStamp("/a.deb\x003\x0017\x005")
     with package_cache.open_cache(tmp_path) as cache:
         cache.store_sealed("files", package_cache.seal_digests({file: "f" * 64}))
@@ -86,7 +83,7 @@ def test_cache_returns_a_digest_only_for_an_unchanged_file(tmp_path: Path) -> No
         assert cache.digests([FileStamp("/a.deb\x003\x0017\x006")]) == {}
 
 
-def test_cache_returns_the_last_publish_of_the_same_state_only(tmp_path: Path) -> None:
+def test_cache_returns_the_last_publish_of_the_same_state_only(tmp_path):
     last = LastPublish("s4", frozenset({"stable"}), (FileStamp("/a\n.deb\x003\x0017\x005"),))
     with package_cache.open_cache(tmp_path) as cache:
         cache.store_last_publish("target", last)
@@ -95,7 +92,7 @@ def test_cache_returns_the_last_publish_of_the_same_state_only(tmp_path: Path) -
         assert cache.last_publish("other", "s4") is None
 
 
-def test_folder_page_lists_subfolders_first_and_quotes_names() -> None:
+def test_folder_page_lists_subfolders_first_and_quotes_names():
     page = directory_listing.render_page("x", ["b.deb", "in/", "a b&c.deb", "a:b.deb"]).decode()
     assert '<li><a href="b.deb">b.deb</a>' in page
     assert '<li><a href="a%20b%26c.deb">a b&amp;c.deb</a>' in page
@@ -103,7 +100,7 @@ def test_folder_page_lists_subfolders_first_and_quotes_names() -> None:
     assert directory_listing.group_by_folder(["a/b/c", "a/d", "e"]) == {"a/b": {"c"}, "a": {"b/", "d"}, "": {"a/", "e"}}
 
 
-def test_version_table_lists_the_newest_version_first() -> None:
+def test_version_table_lists_the_newest_version_first():
     packages = [
         Package(format_, "own", version, arch, "", 0, "", "", "")
         for version in ("1.9-1", "1.10-1")
@@ -140,7 +137,7 @@ def forge(folder: Path, statement: str) -> None:
         "INSERT INTO layout_checked VALUES ('{other}', x'00')",
     ],
 )
-def test_row_that_was_changed_in_the_cache_is_ignored(tmp_path: Path, statement: str) -> None:
+def test_row_that_was_changed_in_the_cache_is_ignored(tmp_path, statement):
     digest, other = "f" * 64, "e" * 64
     file, last = FileStamp("/a.deb\x003\x0017\x005"), LastPublish("s", frozenset({"stable"}), ())
     package = PackageMetadata(digest, Format.DEB, "a", "1", "all", 1, digest, "", signed=False)
@@ -165,7 +162,7 @@ def test_row_that_was_changed_in_the_cache_is_ignored(tmp_path: Path, statement:
     assert intact == {name: name != table or statement.startswith("INSERT") for name in intact}
 
 
-def test_forged_index_entry_is_not_published(publish: Publish, repo: Path, dist: Path) -> None:
+def test_forged_index_entry_is_not_published(publish, repo, dist):
     publish()
     before = client_view.read_repository(repo)
     forge(cache_dir(), """UPDATE packages SET "primary" = replace("primary", 'Depends: ', 'Depends: evil, ')""")
@@ -175,7 +172,7 @@ def test_forged_index_entry_is_not_published(publish: Publish, repo: Path, dist:
     assert set(client_view.read_repository(repo)["apt stable"]) > set(before["apt stable"])
 
 
-def test_link_in_place_of_the_cache_is_not_followed(tmp_path: Path) -> None:
+def test_link_in_place_of_the_cache_is_not_followed(tmp_path):
     outside = tmp_path / "outside"
     outside.write_bytes(b"precious")
     (tmp_path / "cache").mkdir()
@@ -187,7 +184,7 @@ def test_link_in_place_of_the_cache_is_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + b"\xff" * 5000])
-def test_damaged_cache_is_replaced(tmp_path: Path, content: bytes) -> None:
+def test_damaged_cache_is_replaced(tmp_path, content):
     (tmp_path / "publish.sqlite").write_bytes(content)
     for _ in range(2):
         with package_cache.open_cache(tmp_path) as cache:
@@ -196,9 +193,7 @@ def test_damaged_cache_is_replaced(tmp_path: Path, content: bytes) -> None:
         assert cache.layout_checked(["f" * 64])
 
 
-def test_full_disk_of_the_cache_does_not_stop_a_publish(
-    publish: Publish, repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk_of_the_cache_does_not_stop_a_publish(publish, repo, monkeypatch):
     def prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
         connection = prepare_connection(connection)
         if connection.execute("PRAGMA database_list").fetchone()[2]:
@@ -211,9 +206,7 @@ def test_full_disk_of_the_cache_does_not_stop_a_publish(
     assert len(client_view.read_repository(repo)["apt stable"]) == 5
 
 
-def test_cache_that_cannot_be_written_does_not_stop_a_publish(
-    publish: Publish, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cache_that_cannot_be_written_does_not_stop_a_publish(publish, repo, tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "file/cache"))
     publish()

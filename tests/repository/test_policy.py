@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from kubeparcel.console import QuietLog
@@ -15,11 +13,10 @@ from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.policy import PolicyViolation
 from tests.support import client_view
 from tests.support.package_builders import deb, five, rpm
-from tests.support.repository_fixtures import Publish
 from tests.support.sample_packages import sample_packages
 
 
-def test_publish_rejects_unmet_dependencies(publish: Publish, dist: Path, repo: Path) -> None:
+def test_publish_rejects_unmet_dependencies(publish, dist, repo):
     (dist / "kubernetes-cni_1.9.1-1_amd64.deb").unlink()
     (dist / "cri-tools-1.36.0-1.x86_64.rpm").unlink()
     with pytest.raises(PolicyViolation) as violation:
@@ -29,7 +26,7 @@ def test_publish_rejects_unmet_dependencies(publish: Publish, dist: Path, repo: 
     assert not (repo / "apt").exists()
 
 
-def test_publish_rejects_an_architecture_without_companions(publish: Publish, dist: Path, repo: Path) -> None:
+def test_publish_rejects_an_architecture_without_companions(publish, dist, repo):
     publish()
     before = client_view.read_files(repo)
     deb(dist, "kubelet", "1.36.3-1", "arm64", "kubernetes-cni (>= 1.2.0)")
@@ -39,9 +36,7 @@ def test_publish_rejects_an_architecture_without_companions(publish: Publish, di
     assert client_view.read_files(repo) == before
 
 
-def test_publish_rejects_other_content_of_a_published_version(
-    publish: Publish, dist: Path, repo: Path, tmp_path: Path
-) -> None:
+def test_publish_rejects_other_content_of_a_published_version(publish, dist, repo, tmp_path):
     publish()
     before = client_view.read_files(repo)
     for make in (deb, rpm):
@@ -53,7 +48,7 @@ def test_publish_rejects_other_content_of_a_published_version(
     assert client_view.read_files(repo) == before
 
 
-def test_publish_rejects_two_different_files_of_one_package(publish: Publish, dist: Path) -> None:
+def test_publish_rejects_two_different_files_of_one_package(publish, dist):
     (dist / "again").mkdir()
     deb(dist / "again", "kubectl", "1.36.3-1", body=b"other")
     with pytest.raises(PolicyViolation, match="Two different files of kubectl"):
@@ -62,7 +57,7 @@ def test_publish_rejects_two_different_files_of_one_package(publish: Publish, di
 
 @pytest.mark.parametrize("cut", [0.0, 0.02, 0.1, 0.5, 0.99])
 @pytest.mark.parametrize("name", ["kubelet_1.36.3-1_amd64.deb", "kubelet-1.36.3-1.x86_64.rpm"])
-def test_publish_rejects_a_truncated_package(publish: Publish, dist: Path, repo: Path, name: str, cut: float) -> None:
+def test_publish_rejects_a_truncated_package(publish, dist, repo, name, cut):
     data = (dist / name).read_bytes()
     (dist / name).write_bytes(data[: int(cut * len(data))])
     with pytest.raises(BrokenPackage, match=name):
@@ -70,19 +65,19 @@ def test_publish_rejects_a_truncated_package(publish: Publish, dist: Path, repo:
     assert not (repo / "apt").exists()
 
 
-def test_publish_rejects_a_file_that_is_not_a_package(publish: Publish, dist: Path) -> None:
+def test_publish_rejects_a_file_that_is_not_a_package(publish, dist):
     (dist / "x.deb").write_bytes(b"<html>404</html>")
     with pytest.raises(BrokenPackage, match=r"x\.deb: it is not a deb"):
         publish()
 
 
-def test_publish_rejects_an_unknown_architecture(publish: Publish, dist: Path) -> None:
+def test_publish_rejects_an_unknown_architecture(publish, dist):
     deb(dist, "x", arch="pdp11")
     with pytest.raises(BrokenPackage, match="pdp11"):
         publish()
 
 
-def test_remove_rejects_packages_that_others_need(publish: Publish, repo: Path) -> None:
+def test_remove_rejects_packages_that_others_need(publish, repo):
     publish()
     before = client_view.read_files(repo)
     with pytest.raises(PolicyViolation, match="needs kubernetes-cni"):
@@ -93,23 +88,21 @@ def test_remove_rejects_packages_that_others_need(publish: Publish, repo: Path) 
 
 
 @pytest.mark.parametrize("suite", ["../x", "a/b", ".", "-x", "a\nb"])
-def test_suite_name_cannot_leave_the_repository(publish: Publish, repo: Path, suite: str) -> None:
+def test_suite_name_cannot_leave_the_repository(publish, repo, suite):
     with pytest.raises(ConfigurationError):
         publish(suite=suite)
     assert not repo.exists() or not (repo / "apt").exists()
 
 
 @pytest.mark.parametrize("name", ["../../etc/x", "a/b", "a b", ".x", "", "<b>", "a\x00b"])
-def test_package_name_cannot_leave_the_repository(publish: Publish, dist: Path, repo: Path, name: str) -> None:
+def test_package_name_cannot_leave_the_repository(publish, dist, repo, name):
     deb(dist, "x", fields=f"Package: {name}\n")  # of two fields of a name the last one counts
     with pytest.raises(BrokenPackage, match="its Package field"):
         publish()
     assert not (repo / "apt").exists()
 
 
-def test_packages_of_the_distribution_in_a_suite_do_not_have_to_be_complete(
-    publish: Publish, repo: Path, tmp_path: Path
-) -> None:
+def test_packages_of_the_distribution_in_a_suite_do_not_have_to_be_complete(publish, repo, tmp_path):
     """Debian's iptables for amd64 in one suite: rpms, other architectures and suites find theirs elsewhere."""
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -132,7 +125,7 @@ packages:
 """
 
 
-def test_publish_judges_packages_by_the_settings_that_made_them(key: Path, repo: Path, tmp_path: Path) -> None:
+def test_publish_judges_packages_by_the_settings_that_made_them(key, repo, tmp_path):
     (tmp_path / "kubeparcel.yaml").write_text(CUSTOMIZED)
     samples = sample_packages(tmp_path)
     for package in samples.manifests.values():

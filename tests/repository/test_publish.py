@@ -19,10 +19,9 @@ from kubeparcel.repository.signing import keys
 from kubeparcel.repository.storage.folder import FolderStorage
 from tests.support import client_view
 from tests.support.package_builders import deb, five, rpm
-from tests.support.repository_fixtures import Publish
 
 
-def test_first_publish_creates_consistent_suites(publish: Publish, repo: Path) -> None:
+def test_first_publish_creates_consistent_suites(publish, repo):
     publish()
     suites = client_view.read_repository(repo)
     assert set(suites) == {"apt stable", "apt v1.36", "yum stable", "yum v1.36"}
@@ -36,7 +35,7 @@ def test_first_publish_creates_consistent_suites(publish: Publish, repo: Path) -
     assert "kubelet-1.36.3-1.x86_64.rpm" in suites["yum stable"]
 
 
-def test_published_rpms_pass_rpm_checksig(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_published_rpms_pass_rpm_checksig(publish, repo, tmp_path):
     publish()
     base = ["rpm", "--dbpath", str(tmp_path / "rpmdb")]
     subprocess.run([*base, "--import", repo / "key.asc"], check=True)
@@ -46,7 +45,7 @@ def test_published_rpms_pass_rpm_checksig(publish: Publish, repo: Path, tmp_path
     assert "NOT OK" not in output
 
 
-def test_publish_without_changes_writes_nothing(publish: Publish, repo: Path) -> None:
+def test_publish_without_changes_writes_nothing(publish, repo):
     publish()
     before = {path: path.stat().st_mtime_ns for path in repo.rglob("*") if path.name != "lock"}
     result = publish()
@@ -55,7 +54,7 @@ def test_publish_without_changes_writes_nothing(publish: Publish, repo: Path) ->
     assert "Nothing to do" in result.as_text()
 
 
-def test_publish_adds_each_minor_to_its_suite_and_to_stable(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_publish_adds_each_minor_to_its_suite_and_to_stable(publish, repo, tmp_path):
     publish()
     publish(five(tmp_path / "older", "1.35.7"))
     suites = client_view.read_repository(repo)
@@ -65,7 +64,7 @@ def test_publish_adds_each_minor_to_its_suite_and_to_stable(publish: Publish, re
     assert "cri-tools_1.36.0-1_amd64.deb" not in suites["apt v1.35"]
 
 
-def test_publish_adds_prereleases_to_the_prerelease_suite_only(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_publish_adds_prereleases_to_the_prerelease_suite_only(publish, repo, tmp_path):
     publish()
     publish(five(tmp_path / "early", "1.37.0-rc.1"))
     suites = client_view.read_repository(repo)
@@ -73,7 +72,7 @@ def test_publish_adds_prereleases_to_the_prerelease_suite_only(publish: Publish,
     assert not any("rc" in name for name in suites["apt stable"])
 
 
-def test_old_indexes_stay_by_hash_for_the_retained_generations(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_old_indexes_stay_by_hash_for_the_retained_generations(publish, repo, tmp_path):
     publish(options={"generations": 2})
     folder = repo / "apt/dists/stable/main/binary-amd64/by-hash/SHA256"
     metadata = repo / "yum/stable/repodata"
@@ -87,7 +86,7 @@ def test_old_indexes_stay_by_hash_for_the_retained_generations(publish: Publish,
     client_view.read_repository(repo)
 
 
-def test_publish_prefers_the_signed_copy_of_an_rpm(publish: Publish, dist: Path, repo: Path, tmp_path: Path) -> None:
+def test_publish_prefers_the_signed_copy_of_an_rpm(publish, dist, repo, tmp_path):
     publish()
     shutil.copytree(repo / "yum/stable/packages", dist / "signed")
     again = tmp_path / "again"
@@ -95,7 +94,7 @@ def test_publish_prefers_the_signed_copy_of_an_rpm(publish: Publish, dist: Path,
     assert client_view.read_yum_suite(again, "stable") == client_view.read_yum_suite(repo, "stable")
 
 
-def test_publish_skips_a_repository_inside_the_folder(publish: Publish, dist: Path, repo: Path, tmp_path: Path) -> None:
+def test_publish_skips_a_repository_inside_the_folder(publish, dist, repo, tmp_path):
     publisher.publish(dist, Target(str(dist / "repo")), QuietLog(), skip_layout_check=True)
     publisher.remove(["=1.36.3-1"], Target(str(dist / "repo")), QuietLog())
     five(dist, "1.36.4")
@@ -105,7 +104,7 @@ def test_publish_skips_a_repository_inside_the_folder(publish: Publish, dist: Pa
     assert not [name for name in client_view.read_apt_suite(repo, "stable") if "1.36.3" in name]
 
 
-def test_publish_of_a_folder_without_packages_fails(publish: Publish, tmp_path: Path) -> None:
+def test_publish_of_a_folder_without_packages_fails(publish, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=r"No \.deb or \.rpm files"):
         publish(tmp_path / "empty")
@@ -113,7 +112,7 @@ def test_publish_of_a_folder_without_packages_fails(publish: Publish, tmp_path: 
         publish(tmp_path / "nowhere")
 
 
-def test_dry_run_lists_the_changes_and_needs_no_key(dist: Path, repo: Path, configuration: Path) -> None:
+def test_dry_run_lists_the_changes_and_needs_no_key(dist, repo, configuration):
     result = publisher.publish(dist, Target(str(repo), dry_run=True), QuietLog(), skip_layout_check=True)
     assert json.loads(result.as_json())["suites"]["stable"]["added"]
     assert not repo.exists()
@@ -121,9 +120,7 @@ def test_dry_run_lists_the_changes_and_needs_no_key(dist: Path, repo: Path, conf
 
 
 @pytest.mark.parametrize("ahead", [0, 5])
-def test_entry_files_get_a_later_mtime_with_each_publish(
-    publish: Publish, repo: Path, tmp_path: Path, ahead: int
-) -> None:
+def test_entry_files_get_a_later_mtime_with_each_publish(publish, repo, tmp_path, ahead):
     publish()
     entries = [repo / "apt/dists/stable/InRelease", repo / "yum/stable/repodata/repomd.xml"]
     last = int(time.time()) + ahead
@@ -134,7 +131,7 @@ def test_entry_files_get_a_later_mtime_with_each_publish(
         assert int(entry.stat().st_mtime) > last
 
 
-def test_binary_key_equals_the_armored_key(publish: Publish, repo: Path) -> None:
+def test_binary_key_equals_the_armored_key(publish, repo):
     publish()
     bare = subprocess.run(
         ["gpg", "--batch", "--dearmor", "--output", "-", repo / "key.asc"], capture_output=True, check=True
@@ -142,15 +139,13 @@ def test_binary_key_equals_the_armored_key(publish: Publish, repo: Path) -> None
     assert (repo / "key.gpg").read_bytes() == bare.stdout
 
 
-def test_second_publisher_gets_an_error_that_names_the_holder_of_the_lock(publish: Publish, repo: Path) -> None:
+def test_second_publisher_gets_an_error_that_names_the_holder_of_the_lock(publish, repo):
     publish()
     with FolderStorage(repo).lease(0), pytest.raises(Busy, match=r"process \d+ on .* since"):
         publish(wait=0.2)
 
 
-def test_indexes_are_signed_again_before_they_expire(
-    publish: Publish, repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_indexes_are_signed_again_before_they_expire(publish, repo, monkeypatch):
     publish(options={"valid_days": 10})
     release = (repo / "apt/dists/stable/Release").read_text()
     assert "Valid-Until:" in release
@@ -161,22 +156,20 @@ def test_indexes_are_signed_again_before_they_expire(
     client_view.read_repository(repo)
 
 
-def test_gzip_metadata_is_available_for_old_clients(publish: Publish, repo: Path) -> None:
+def test_gzip_metadata_is_available_for_old_clients(publish, repo):
     publish(options={"metadata_compression": "gzip"})
     assert list((repo / "yum/stable/repodata").glob("*primary.xml.gz"))
     client_view.read_repository(repo)
 
 
-def test_publish_to_a_file_fails(publish: Publish, repo: Path) -> None:
+def test_publish_to_a_file_fails(publish, repo):
     repo.write_text("a file")
     with pytest.raises(Exception, match="repo"):
         publish()
 
 
 @pytest.mark.acceptance
-def test_full_disk_leaves_the_published_repository_intact(
-    key: Path, dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk_leaves_the_published_repository_intact(key, dist, tmp_path, monkeypatch):
     if os.geteuid():
         pytest.skip("needs root, to mount a small file system")
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "cache"))
@@ -213,9 +206,7 @@ def publish_fits(source: Path, target: Target) -> bool:
 
 
 @pytest.mark.acceptance
-def test_publish_without_write_permission_changes_nothing(
-    key: Path, dist: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_publish_without_write_permission_changes_nothing(key, dist, repo, tmp_path, monkeypatch):
     """As root by an immutable folder, which root may not change either; else by its mode."""
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "cache"))
     publisher.publish(dist, Target(str(repo)), QuietLog(), skip_layout_check=True)
@@ -235,7 +226,7 @@ def test_publish_without_write_permission_changes_nothing(
     assert "kubelet_1.36.4-1_amd64.deb" in client_view.read_repository(repo)["apt stable"]
 
 
-def test_pages_escape_package_fields_and_user_ids(publish: Publish, dist: Path, repo: Path) -> None:
+def test_pages_escape_package_fields_and_user_ids(publish, dist, repo):
     markup = "<script>alert(1)</script>&\"'"
     deb(dist, "own", "1.0-1", fields=f"Homepage: {markup}\nX-{markup}: x\n")
     rpm(dist, "own", "1.0-1", summary=markup)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -17,17 +16,14 @@ from kubeparcel.repository.storage.folder import FolderStorage
 from kubeparcel.trust.package_statement import CHECKSUM, NOT_SIGNED, SIGNER
 from kubeparcel.trust.statement import Resource
 from tests.support.package_builders import five
-from tests.support.repository_fixtures import Publish
 from tests.support.statements import packages_in, statement_about, write_sboms, write_statements
 
 
-def test_the_command_line_offers_every_requirement() -> None:
+def test_the_command_line_offers_every_requirement():
     assert set(CHOICES) == REQUIREMENTS.keys()
 
 
-def test_packages_without_what_is_required_are_refused_and_nothing_changes(
-    publish: Publish, dist: Path, repo: Path
-) -> None:
+def test_packages_without_what_is_required_are_refused_and_nothing_changes(publish, dist, repo):
     write_statements(dist, packages_in(dist)[:-1])
     last = packages_in(dist)[-1]
     with pytest.raises(PolicyViolation, match="requires provenance of every package; nothing was changed") as error:
@@ -39,7 +35,7 @@ def test_packages_without_what_is_required_are_refused_and_nothing_changes(
     publish(options={"required": "provenance"})
 
 
-def test_a_dry_run_refuses_what_a_publish_would(publish: Publish, dist: Path) -> None:
+def test_a_dry_run_refuses_what_a_publish_would(publish, dist):
     with pytest.raises(PolicyViolation, match="requires sbom and provenance"):
         publish(dry_run=True, options={"required": "sbom,provenance"})
     write_statements(dist)
@@ -47,9 +43,7 @@ def test_a_dry_run_refuses_what_a_publish_would(publish: Publish, dist: Path) ->
     publish(dry_run=True, options={"required": "sbom,provenance"})
 
 
-def test_the_repository_remembers_the_promise_until_it_is_taken_back(
-    publish: Publish, dist: Path, repo: Path, tmp_path: Path
-) -> None:
+def test_the_repository_remembers_the_promise_until_it_is_taken_back(publish, dist, repo, tmp_path):
     write_sboms(dist)
     publish(options={"required": "sbom"})
     newer = five(tmp_path / "newer", "1.36.4")
@@ -64,7 +58,7 @@ def test_the_repository_remembers_the_promise_until_it_is_taken_back(
     assert state.options.required == ""
 
 
-def test_a_new_promise_covers_what_is_already_published(publish: Publish, dist: Path, tmp_path: Path) -> None:
+def test_a_new_promise_covers_what_is_already_published(publish, dist, tmp_path):
     publish()
     newer = five(tmp_path / "newer", "1.36.4")
     write_statements(newer)
@@ -77,7 +71,7 @@ def test_a_new_promise_covers_what_is_already_published(publish: Publish, dist: 
 
 
 @pytest.mark.parametrize("published_before", [False, True])
-def test_signatures_of_binaries_are_read_from_statements(publish: Publish, dist: Path, published_before: bool) -> None:
+def test_signatures_of_binaries_are_read_from_statements(publish, dist, published_before):
     materials = {
         "kubelet": Resource("kubelet", "https://dl.k8s.io/kubelet", {"sha256": "ab" * 32}, {SIGNER: "none"}),
         "kubeadm": Resource(
@@ -100,7 +94,7 @@ def test_signatures_of_binaries_are_read_from_statements(publish: Publish, dist:
     assert lacking == {"kubectl", "kubelet"}
 
 
-def test_a_published_statement_that_was_replaced_proves_nothing(publish: Publish, dist: Path, repo: Path) -> None:
+def test_a_published_statement_that_was_replaced_proves_nothing(publish, dist, repo):
     write_statements(dist)
     publish()
     statements = sorted(repo.rglob("*.deb.intoto.jsonl"))

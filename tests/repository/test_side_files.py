@@ -27,7 +27,6 @@ from kubeparcel.trust.statement import parse_statement
 from kubeparcel.trust.subject import Subject
 from tests.support import kill_at_change
 from tests.support.package_builders import five
-from tests.support.repository_fixtures import Publish
 from tests.support.statements import packages_in, write_sboms, write_statements
 
 SUFFIXES = (".intoto.jsonl", ".cdx.json", ".spdx.json")
@@ -82,16 +81,14 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_statements_are_signed_and_published_beside_each_package(publish: Publish, described: Path, repo: Path) -> None:
+def test_statements_are_signed_and_published_beside_each_package(publish, described, repo):
     publish()
     check(repo)
     assert "kubelet_1.36.3-1_amd64.deb.intoto.jsonl" in (repo / "apt/pool/main/k/kubelet/index.html").read_text()
     assert 'href="attestations/' in (repo / "index.html").read_text()
 
 
-def test_a_statement_about_a_signed_rpm_names_the_file_that_was_built(
-    publish: Publish, described: Path, repo: Path
-) -> None:
+def test_a_statement_about_a_signed_rpm_names_the_file_that_was_built(publish, described, repo):
     publish()
     (path,) = repo.glob("yum/stable/packages/kubelet-*.rpm.intoto.jsonl")
     statement = parse_statement(parse_envelope(path.read_bytes(), path.name).payload, path.name)
@@ -99,9 +96,7 @@ def test_a_statement_about_a_signed_rpm_names_the_file_that_was_built(
     assert built_digest(statement) not in statement.digests.values()
 
 
-def test_the_sbom_of_a_signed_rpm_is_the_one_that_a_build_would_write_of_it(
-    publish: Publish, dist: Path, repo: Path
-) -> None:
+def test_the_sbom_of_a_signed_rpm_is_the_one_that_a_build_would_write_of_it(publish, dist, repo):
     built = {path.name: path for path in write_built_sboms(dist, dist / "sbom")}
     publish()
     published = sorted(path for path in repo.glob("yum/stable/packages/*") if path.name.endswith(SUFFIXES))
@@ -125,7 +120,7 @@ def write_built_sboms(packages: Path, folder: Path) -> list[Path]:
     return sorted(folder.glob("*.rpm.*"))
 
 
-def test_the_digest_in_an_sbom_may_have_capital_letters(publish: Publish, described: Path, repo: Path) -> None:
+def test_the_digest_in_an_sbom_may_have_capital_letters(publish, described, repo):
     for path in (described / "sbom").glob("*.rpm.*"):
         sha256 = digest(described / path.name.removesuffix("".join(path.suffixes[-2:])))
         path.write_text(path.read_text().replace(sha256, sha256.upper()))
@@ -133,15 +128,13 @@ def test_the_digest_in_an_sbom_may_have_capital_letters(publish: Publish, descri
     check(repo)
 
 
-def test_a_folder_without_statements_is_published_as_before(publish: Publish, repo: Path) -> None:
+def test_a_folder_without_statements_is_published_as_before(publish, repo):
     publish()
     assert not side_files(repo)
     check_generation(repo)
 
 
-def test_statements_follow_packages_through_every_change(
-    publish: Publish, described: Path, repo: Path, tmp_path: Path
-) -> None:
+def test_statements_follow_packages_through_every_change(publish, described, repo, tmp_path):
     target = Target(str(repo))
     publish(options={"generations": 1})
     newer = five(tmp_path / "newer", "1.36.4")
@@ -167,7 +160,7 @@ def test_statements_follow_packages_through_every_change(
     check_generation(repo)
 
 
-def test_statements_of_published_packages_can_follow_later(publish: Publish, dist: Path, repo: Path) -> None:
+def test_statements_of_published_packages_can_follow_later(publish, dist, repo):
     publish()
     before = {path: digest(path) for path in packages_in(repo)}
     write_statements(dist)
@@ -178,7 +171,7 @@ def test_statements_of_published_packages_can_follow_later(publish: Publish, dis
     assert "Nothing to do" in publish().as_text()
 
 
-def test_a_statement_about_another_file_is_left_out(publish: Publish, described: Path, repo: Path) -> None:
+def test_a_statement_about_another_file_is_left_out(publish, described, repo):
     name, folder = "kubelet_1.36.3-1_amd64.deb.intoto.json", described / "attestations"
     shutil.copyfile(folder / "kubeadm_1.36.3-1_amd64.deb.intoto.json", folder / name)
     publish()
@@ -191,7 +184,7 @@ def test_a_statement_about_another_file_is_left_out(publish: Publish, described:
 
 
 @pytest.mark.parametrize("suffix", [".cdx.json", ".spdx.json"])
-def test_an_sbom_of_another_package_is_left_out(publish: Publish, described: Path, repo: Path, suffix: str) -> None:
+def test_an_sbom_of_another_package_is_left_out(publish, described, repo, suffix):
     folder = described / "sbom"
     shutil.copyfile(folder / f"kubeadm_1.36.3-1_amd64.deb{suffix}", folder / f"kubelet_1.36.3-1_amd64.deb{suffix}")
     (folder / f"kubectl_1.36.3-1_amd64.deb{suffix}").write_text("[" * 60_000)
@@ -200,9 +193,7 @@ def test_an_sbom_of_another_package_is_left_out(publish: Publish, described: Pat
     assert published == {"kubeadm", "cri-tools", "kubernetes-cni"}
 
 
-def test_killed_publish_leaves_no_side_files_behind(
-    publish: Publish, described: Path, repo: Path, tmp_path: Path
-) -> None:
+def test_killed_publish_leaves_no_side_files_behind(publish, described, repo, tmp_path):
     publish()
     newer = five(tmp_path / "newer", "1.36.4")
     write_statements(newer)
@@ -219,16 +210,14 @@ def test_killed_publish_leaves_no_side_files_behind(
         check(copy)
 
 
-def test_lost_state_is_recovered_with_the_side_files(publish: Publish, described: Path, repo: Path) -> None:
+def test_lost_state_is_recovered_with_the_side_files(publish, described, repo):
     publish()
     shutil.rmtree(repo / ".kubeparcel")
     publisher.remove(["kubectl=1.36.3-1"], Target(str(repo)), QuietLog())
     check(repo)
 
 
-def test_publish_works_with_a_key_that_cannot_sign_statements(
-    publish: Publish, described: Path, repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_publish_works_with_a_key_that_cannot_sign_statements(publish, described, repo, monkeypatch):
     def refuse(*_: object) -> None:
         raise raw_signature.UnsupportedKey("Key X cannot sign attestations.")
 
@@ -241,7 +230,7 @@ def test_publish_works_with_a_key_that_cannot_sign_statements(
     assert "cannot sign attestations" in error.value.hint
 
 
-def test_the_pem_key_is_the_repositorys_own(publish: Publish, described: Path, repo: Path) -> None:
+def test_the_pem_key_is_the_repositorys_own(publish, described, repo):
     publish()
     with open_signer("", QuietLog()) as signer:
         (fingerprint,) = signer.fingerprints
@@ -259,7 +248,7 @@ def test_the_pem_key_is_the_repositorys_own(publish: Publish, described: Path, r
         ("indexes", {"apt/dists/stable/Release": 7}),
     ],
 )
-def test_a_state_with_other_side_files_is_damaged(publish: Publish, repo: Path, key: str, value: object) -> None:
+def test_a_state_with_other_side_files_is_damaged(publish, repo, key, value):
     publish()
     path = repo / state_file.STATE_PATH
     path.write_text(json.dumps({**json.loads(path.read_bytes()), key: value}))

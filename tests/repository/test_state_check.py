@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from tests.fuzz.own_files import STATE
 from tests.support import client_view
 from tests.support.package_builders import deb
 from tests.support.recording_log import RecordingLog
-from tests.support.repository_fixtures import Publish
 
 Damage = Callable[[dict[str, Any]], object]
 
@@ -50,7 +48,7 @@ DAMAGES: dict[str, Damage] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_invalid_value_makes_a_state_damaged(damage: str) -> None:
+def test_invalid_value_makes_a_state_damaged(damage):
     document = json.loads(STATE)
     DAMAGES[damage](document)
     with pytest.raises(StateFileError, match=r"state\.json is damaged"):
@@ -58,13 +56,13 @@ def test_invalid_value_makes_a_state_damaged(damage: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"[" * 100_000, b'{"format":' * 50_000, b"\xff", b"", b"9" * 5000, b"null"])
-def test_document_of_another_kind_makes_a_state_damaged(data: bytes) -> None:
+def test_document_of_another_kind_makes_a_state_damaged(data):
     with pytest.raises(StateFileError) as caught:
         state_file.parse(data, "repo")
     assert len(caught.value.message) < 400
 
 
-def test_repository_with_a_damaged_state_is_recovered(publish: Publish, repo: Path, dist: Path) -> None:
+def test_repository_with_a_damaged_state_is_recovered(publish, repo, dist):
     publish()
     path = repo / state_file.STATE_PATH
     document = json.loads(path.read_text())
@@ -79,7 +77,7 @@ def test_repository_with_a_damaged_state_is_recovered(publish: Publish, repo: Pa
 @pytest.mark.parametrize(
     "note", [b"5", b"{}", b"[" * 100_000, b'["key.asc", "../x", 1, "index.html", "apt/pool/../../key.asc"]']
 )
-def test_note_of_an_interrupted_publish_removes_nothing_but_packages(publish: Publish, repo: Path, note: bytes) -> None:
+def test_note_of_an_interrupted_publish_removes_nothing_but_packages(publish, repo, note):
     publish()
     (repo / state_file.ADDING).write_bytes(note)
     (repo / state_file.PENDING).write_bytes(note)
@@ -92,7 +90,7 @@ def test_note_of_an_interrupted_publish_removes_nothing_but_packages(publish: Pu
 @pytest.mark.parametrize(
     "data", [b"[" * 100_000, b"5", b'{"token": "x", "until": "y"}', b'{"token": -1}', b'{"token": 1e999}']
 )
-def test_damaged_lease_is_free_and_counts_from_the_start(data: bytes) -> None:
+def test_damaged_lease_is_free_and_counts_from_the_start(data):
     record = s3_lease._parse(data)
     assert s3_lease._is_free(record)
     assert s3_lease._token(record) == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -18,10 +17,9 @@ from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.policy import PolicyViolation
 from tests.support import client_view
 from tests.support.package_builders import deb, five
-from tests.support.repository_fixtures import Publish
 
 
-def test_state_file_round_trip() -> None:
+def test_state_file_round_trip():
     package = Package(Format.RPM, "a", "1-1", "x86_64", "f" * 64, 3, "e" * 64, "b (>= 1)", "a.rpm")
     state = State(3, "me", {"stable": frozenset({package})}, signing_keys=("X:1",))
     data = state_file.dump(state)
@@ -29,7 +27,7 @@ def test_state_file_round_trip() -> None:
     assert json.loads(data)["suites"] == {"stable": [0]}
 
 
-def test_state_file_of_an_earlier_version_is_read() -> None:
+def test_state_file_of_an_earlier_version_is_read():
     """Published repositories have these keys, one line for each package."""
     package = ["deb", "own", "1-1", "amd64", "f" * 64, 3, "e" * 64, "", "pool/own.deb"]
     document = {
@@ -54,7 +52,7 @@ def test_state_file_of_an_earlier_version_is_read() -> None:
     }
     text = json.dumps(document).replace('"packages": [', '"packages":[\n')
     state = state_file.parse(text.encode(), "repo")
-    own = Package(Format.DEB, *package[1:])  # type: ignore[arg-type]
+    own = Package(Format.DEB, *package[1:])
     assert state == State(
         4,
         "me",
@@ -68,7 +66,7 @@ def test_state_file_of_an_earlier_version_is_read() -> None:
     assert json.loads(state_file.dump(state)) == {**document, "tool": __version__}
 
 
-def test_state_file_of_a_newer_version_is_rejected(publish: Publish, repo: Path) -> None:
+def test_state_file_of_a_newer_version_is_rejected(publish, repo):
     publish()
     path = repo / state_file.STATE_PATH
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
@@ -78,7 +76,7 @@ def test_state_file_of_a_newer_version_is_rejected(publish: Publish, repo: Path)
     assert client_view.read_files(repo) == before
 
 
-def test_history_keeps_each_state_file_unchanged(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_history_keeps_each_state_file_unchanged(publish, repo, tmp_path):
     publish()
     first = (repo / state_file.STATE_PATH).read_bytes()
     publish(five(tmp_path / "b", "1.36.4"))
@@ -86,7 +84,7 @@ def test_history_keeps_each_state_file_unchanged(publish: Publish, repo: Path, t
     assert (repo / state_file.STATE_PATH).read_bytes() != first
 
 
-def test_lost_state_is_recovered_from_the_indexes(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_lost_state_is_recovered_from_the_indexes(publish, repo, tmp_path):
     publish()
     before = client_view.read_repository(repo)
     shutil.rmtree(repo / ".kubeparcel")
@@ -97,7 +95,7 @@ def test_lost_state_is_recovered_from_the_indexes(publish: Publish, repo: Path, 
     assert "kubelet_1.36.4-1_amd64.deb" in after["apt stable"]
 
 
-def test_unlisted_files_are_removed_after_a_recovery(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_unlisted_files_are_removed_after_a_recovery(publish, repo, tmp_path):
     publish(options={"generations": 2})
     publish(five(tmp_path / "b", "1.36.4"))
     publisher.remove(["=1.36.3-1"], Target(str(repo)), QuietLog())
@@ -116,7 +114,7 @@ def test_unlisted_files_are_removed_after_a_recovery(publish: Publish, repo: Pat
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"format": 1}'])
-def test_damaged_state_is_recovered_from_the_indexes(publish: Publish, repo: Path, damage: bytes) -> None:
+def test_damaged_state_is_recovered_from_the_indexes(publish, repo, damage):
     publish()
     (repo / state_file.STATE_PATH).write_bytes(damage)
     before = client_view.read_repository(repo)
@@ -124,7 +122,7 @@ def test_damaged_state_is_recovered_from_the_indexes(publish: Publish, repo: Pat
     assert client_view.read_repository(repo) == before
 
 
-def test_lost_cache_changes_nothing(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_lost_cache_changes_nothing(publish, repo, tmp_path):
     publish()
     before = client_view.read_files(repo)
     shutil.rmtree(tmp_path / "cache")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
 from kubeparcel.repository import publisher, suites
@@ -11,10 +9,9 @@ from kubeparcel.repository.model import Package
 from kubeparcel.repository.open_repository import Target
 from tests.support import client_view
 from tests.support.package_builders import five
-from tests.support.repository_fixtures import Publish
 
 
-def test_remove_retains_files_for_clients_with_old_indexes(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_remove_retains_files_for_clients_with_old_indexes(publish, repo, tmp_path):
     publish(options={"generations": 2})
     publish(five(tmp_path / "b", "1.36.4"))
     target = Target(str(repo))
@@ -28,14 +25,14 @@ def test_remove_retains_files_for_clients_with_old_indexes(publish: Publish, rep
     client_view.read_repository(repo)
 
 
-def test_removing_all_packages_removes_the_suite(publish: Publish, repo: Path) -> None:
+def test_removing_all_packages_removes_the_suite(publish, repo):
     publish()
     publisher.remove(["*"], Target(str(repo)), QuietLog(), suite="v1.36")
     assert set(client_view.read_repository(repo)) == {"apt stable", "yum stable"}
     assert not (repo / "v1.36.repo").exists()
 
 
-def test_retain_keeps_the_newest_versions_of_each_minor(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_retain_keeps_the_newest_versions_of_each_minor(publish, repo, tmp_path):
     for version in ("1.35.9", "1.35.10", "1.36.3"):
         publish(five(tmp_path / version, version))
     publisher.retain(1, Target(str(repo)), QuietLog())
@@ -48,7 +45,7 @@ def package(name: str, version: str) -> Package:
     return Package(Format.DEB, name, version, "amd64", version, 1, version, "", f"pool/{name}_{version}.deb")
 
 
-def test_retain_counts_revisions_once_and_keeps_companions_of_kept_releases() -> None:
+def test_retain_counts_revisions_once_and_keeps_companions_of_kept_releases():
     kept = {
         *(package("kubelet", version) for version in ("1.34.8-2", "1.34.8-1", "1.34.9-1", "1.36.3-1")),
         *(package("kubernetes-cni", version) for version in ("1.7.1-1", "1.7.3-1", "1.7.4-1", "1.9.1-1")),
@@ -57,7 +54,7 @@ def test_retain_counts_revisions_once_and_keeps_companions_of_kept_releases() ->
     assert suites.retain({"stable": frozenset(kept | old)}, 2) == {"stable": frozenset(kept)}
 
 
-def test_publish_retains_the_newest_versions_in_one_step(repo: Path, tmp_path: Path) -> None:
+def test_publish_retains_the_newest_versions_in_one_step(repo, tmp_path):
     def publish(version: str) -> None:
         target = Target(str(repo))
         publisher.publish(five(tmp_path / version, version), target, QuietLog(), retained=1, skip_layout_check=True)
@@ -71,7 +68,7 @@ def test_publish_retains_the_newest_versions_in_one_step(repo: Path, tmp_path: P
     }
 
 
-def test_rollback_restores_an_earlier_generation(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_rollback_restores_an_earlier_generation(publish, repo, tmp_path):
     publish()
     first = client_view.read_repository(repo)
     publish(five(tmp_path / "b", "1.36.4"))
@@ -82,7 +79,7 @@ def test_rollback_restores_an_earlier_generation(publish: Publish, repo: Path, t
     assert "kubelet_1.36.4-1_amd64.deb" in client_view.read_repository(repo)["apt stable"]
 
 
-def test_copy_adds_the_packages_to_another_suite(publish: Publish, repo: Path) -> None:
+def test_copy_adds_the_packages_to_another_suite(publish, repo):
     publish(suite="testing")
     publisher.copy("testing", "blessed", Target(str(repo)), QuietLog())
     suites = client_view.read_repository(repo)

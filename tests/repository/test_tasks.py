@@ -6,14 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kubeparcel import paths
 from kubeparcel.repository.storage.folder import FolderStorage
-from tests.repository.task_runs import Run, run_json
+from tests.repository.task_runs import run_json
 from tests.support import client_view
 from tests.support.package_builders import deb
 
@@ -22,7 +21,7 @@ def versions(document: dict[str, Any], suite: str, kind: str) -> list[str]:
     return [row["version"] for row in document["suites"][suite][kind]]
 
 
-def test_dry_run_lists_the_same_changes_as_the_real_run(run: Run, own: Path) -> None:
+def test_dry_run_lists_the_same_changes_as_the_real_run(run, own):
     steps = (
         (("publish", "--suite", "testing"), "testing", "added", ["1.0-1", "1.1-1", "1.2-1"]),
         (("copy", "own=1.2-1", "--suite", "testing", "--into", "good"), "good", "added", ["1.2-1"]),
@@ -43,7 +42,7 @@ def test_dry_run_lists_the_same_changes_as_the_real_run(run: Run, own: Path) -> 
     assert set(client_view.read_repository(own)) == {"apt good", "apt testing"}
 
 
-def test_options_are_stored_in_the_repository(run: Run, own: Path) -> None:
+def test_options_are_stored_in_the_repository(run, own):
     terms = ("--metadata", "gzip", "--valid", 0, "--generations", 2)
     run_json(run, "publish", "--to", "repo", "--address", "https://here.example.invalid/k", *terms)
     deb(own.parent / "dist", "own", "1.3-1")
@@ -54,7 +53,7 @@ def test_options_are_stored_in_the_repository(run: Run, own: Path) -> None:
     assert "URIs: https://here.example.invalid/k/apt" in (own / "stable.sources").read_text()
 
 
-def test_wait_0_fails_at_once_if_the_repository_is_locked(run: Run, own: Path) -> None:
+def test_wait_0_fails_at_once_if_the_repository_is_locked(run, own):
     run_json(run, "publish", "--to", "repo")
     with FolderStorage(own).lease(0):
         code, _, error = run("retain", "--to", "repo", "--keep", 1, "--wait", 0)
@@ -63,7 +62,7 @@ def test_wait_0_fails_at_once_if_the_repository_is_locked(run: Run, own: Path) -
     assert "--wait SECONDS" in error
 
 
-def test_publish_without_address_warns_about_local_client_files(run: Run, own: Path) -> None:
+def test_publish_without_address_warns_about_local_client_files(run, own):
     assert "Client files point to a local folder" in run("publish", "--to", "repo")[1]
     _, output, _ = run("publish", "--to", "repo", "--address", "https://here.example.invalid/k")
     assert "local folder" not in output
@@ -74,7 +73,7 @@ def test_publish_without_address_warns_about_local_client_files(run: Run, own: P
     ("option", "url"),
     [("--to", "s3://user:pa/ss@bucket/x"), ("--to", "ftp://user:pa#ss@h/"), ("--address", "https://user:pa?ss@h/x")],
 )
-def test_passwords_in_urls_are_not_printed(run: Run, own: Path, option: str, url: str) -> None:
+def test_passwords_in_urls_are_not_printed(run, own, option, url):
     code, *output = run("publish", *(("--to", "repo") if option == "--address" else ()), option, url)
     assert code == 2
     assert "pa" not in "".join(output).partition("\n")[0].replace("was given", "")
@@ -82,7 +81,7 @@ def test_passwords_in_urls_are_not_printed(run: Run, own: Path, option: str, url
 
 
 @pytest.mark.parametrize("address", ["packages.example.com/k", "https://a b", "https://a/'$(x)"])
-def test_address_that_is_not_a_url_is_rejected(run: Run, own: Path, address: str) -> None:
+def test_address_that_is_not_a_url_is_rejected(run, own, address):
     code, _, output = run("publish", "--to", "repo", "--address", address)
     assert code == 2
     assert "use the URL that clients see" in output
@@ -101,7 +100,7 @@ HEAVY = ("invoke", "asyncio", "ssl", "pydantic", "requests", "importlib.metadata
     ],
     ids=["import", "publish"],
 )
-def test_publishing_does_not_load_heavy_libraries(own: Path, key: Path, code: str, lighter: tuple[str, ...]) -> None:
+def test_publishing_does_not_load_heavy_libraries(own, key, code, lighter):
     report = f"{code}\nimport sys\nprint([name for name in {HEAVY + lighter} if name in sys.modules], file=sys.stderr)"
     environment = {**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent), "KUBEPARCEL_CONFIG": str(key)}
     words = [sys.executable, "-c", report, "publish", "--from", own.with_name("dist"), "--to", own]

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from kubeparcel.console import QuietLog
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
-from tests.repository.task_runs import Run
 from tests.support import client_view
 from tests.support.package_builders import five
-from tests.support.repository_fixtures import Publish
 from tests.support.web_server import serve_folder
 
 
-def test_variant_is_published_beside_the_release(publish: Publish, run: Run, repo: Path, tmp_path: Path) -> None:
+def test_variant_is_published_beside_the_release(publish, run, repo, tmp_path):
     publish()
     publish(five(tmp_path / "fips", "1.36.3+fips"))
     suites = client_view.read_repository(repo)
@@ -27,7 +23,7 @@ def test_variant_is_published_beside_the_release(publish: Publish, run: Run, rep
             assert code == 0, output
 
 
-def test_variant_is_published_to_a_bucket(bucket: str, run: Run, tmp_path: Path) -> None:
+def test_variant_is_published_to_a_bucket(bucket, run, tmp_path):
     publisher.publish(five(tmp_path / "fips", "1.36.3+fips"), Target(bucket), QuietLog(), skip_layout_check=True)
     code, output, _ = run("doctor", bucket)
     assert code == 0, output

@@ -36,7 +36,7 @@ def tar(*members: bytes) -> bytes:
 def tar_archive(files: Mapping[str, bytes], mode: str = "w:gz") -> bytes:
     """Return a tar archive as Python's library writes it, with pax headers for long names."""
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode=mode) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=stream, mode=mode) as archive:
         for name, data in files.items():
             info = tarfile.TarInfo(name)
             info.size, info.uid, info.uname = len(data), 1001, "runner"

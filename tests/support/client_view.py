@@ -84,7 +84,7 @@ def read_yum_suite(root: Path, suite: str) -> dict[str, str]:
 def _rpms(base: Path, texts: Mapping[str, bytes]) -> dict[str, str]:
     packages = {}
     for package in ElementTree.fromstring(texts["primary"]).iter(f"{_COMMON}package"):
-        href = package.find(f"{_COMMON}location").attrib["href"]  # type: ignore[union-attr]
+        href = package.find(f"{_COMMON}location").attrib["href"]
         digest = package.findtext(f"{_COMMON}checksum")
         assert hashlib.sha256((base / href).read_bytes()).hexdigest() == digest
         packages[Path(href).name] = str(digest)

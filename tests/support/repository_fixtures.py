@@ -76,7 +76,7 @@ def publish(key: Path, dist: Path, repo: Path) -> Publish:
     """Return a function that publishes a folder without the layout check."""
 
     def publish_folder(source: Path = dist, *, suite: str = "", **target_fields: object) -> ChangeResult:
-        target = Target(str(repo), **target_fields)  # type: ignore[arg-type]
+        target = Target(str(repo), **target_fields)
         return publisher.publish(source, target, QuietLog(), suite=suite, skip_layout_check=True)
 
     return publish_folder

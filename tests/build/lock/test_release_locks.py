@@ -15,7 +15,7 @@ from tests.support.fake_sources import FakeSource, locked
 ROWS = 'releases:\n  - kubernetes: "1.35"\n  - kubernetes: "1.36"\n'
 
 
-def titles(kubernetes: str, log, **options) -> list[str]:  # type: ignore[no-untyped-def]
+def titles(kubernetes: str, log, **options) -> list[str]:
     return [release.title for release in lock_releases(load_releases({"kubernetes": kubernetes}), log, **options)]
 
 

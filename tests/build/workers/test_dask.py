@@ -64,7 +64,7 @@ def connected(cluster: Cluster, log: RecordingLog, folder: Path) -> Iterator[tup
     def local(unit: object) -> None:
         raise AssertionError(f"{unit} was done locally")
 
-    with DaskWorkers(Connection(cluster.address), frozenset(Resource), store, local, log) as workers:  # type: ignore[arg-type]
+    with DaskWorkers(Connection(cluster.address), frozenset(Resource), store, local, log) as workers:
         yield workers, store
 
 

@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ def blocks(language: str) -> list[str]:
 
 def units() -> dict[str, str]:
     """Return the systemd units by name."""
-    return {re.match(r"# .*/(\S+)\n", block)[1]: block for block in blocks("ini")}  # type: ignore[index]
+    return {re.match(r"# .*/(\S+)\n", block)[1]: block for block in blocks("ini")}
 
 
 def manifests() -> list[dict[str, Any]]:
@@ -35,7 +34,7 @@ def manifests() -> list[dict[str, Any]]:
 
 def commands() -> list[list[str]]:
     """Return the command lines of Dask in units and manifests."""
-    lines = [re.search(r"ExecStart=((?:.*\\\n)*.*)", unit)[1] for unit in units().values()]  # type: ignore[index]
+    lines = [re.search(r"ExecStart=((?:.*\\\n)*.*)", unit)[1] for unit in units().values()]
     containers = [
         container
         for manifest in manifests()
@@ -46,7 +45,7 @@ def commands() -> list[list[str]]:
     return [*(shlex.split(line.replace("\\\n", "")) for line in lines), *started]
 
 
-def test_dask_knows_the_options_of_every_command(tmp_path: Path) -> None:
+def test_dask_knows_the_options_of_every_command(tmp_path):
     from distributed.cli import dask_scheduler, dask_worker
 
     certificates(tmp_path)
@@ -62,7 +61,7 @@ def test_dask_knows_the_options_of_every_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
-def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+def test_systemd_accepts_the_units(tmp_path):
     for name, text in units().items():
         file = tmp_path / name
         file.write_text(text.replace("/opt/kubeparcel/bin/dask", "/usr/bin/env"))
@@ -70,7 +69,7 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
         assert [line for line in process.stderr.splitlines() if str(name) in line] == []
 
 
-def test_manifests_select_their_pods_and_mount_their_volumes() -> None:
+def test_manifests_select_their_pods_and_mount_their_volumes():
     kinds = [manifest["kind"] for manifest in manifests()]
     assert kinds == ["Deployment", "Service", "Deployment"]
     for manifest in manifests():

@@ -76,7 +76,7 @@ def dist(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def hosts_of(cluster: Cluster, log: RecordingLog, *, keep: bool = False) -> AbstractContextManager[WorkerHosts]:
     settings = load_settings({"workers": f"dask:{cluster.address}", "cache_remote": str(cluster.remote)})
-    return worker_hosts(settings, VerifyRequest("install", (), keep=keep), log)  # type: ignore[return-value]
+    return worker_hosts(settings, VerifyRequest("install", (), keep=keep), log)
 
 
 def packages_in(folder: Path) -> LevelPackages:

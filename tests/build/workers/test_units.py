@@ -118,7 +118,7 @@ def test_local_workers_do_the_longest_unit_first(store, log):
     with LocalWorkers(store, log) as workers:
         futures = [workers.submit(Work("first", begun.wait))]
         futures += [
-            workers.submit(Work(str(weight), lambda weight=weight: order.append(weight), weight))  # type: ignore[misc]
+            workers.submit(Work(str(weight), lambda weight=weight: order.append(weight), weight))
             for weight in (1, 30, 5)
         ]
         begun.set()

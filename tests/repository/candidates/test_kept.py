@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,7 +16,6 @@ from tests.support import client_view
 from tests.support.elf_files import Go, elf
 from tests.support.package_builders import deb, five, rpm
 from tests.support.recording_log import RecordingLog
-from tests.support.repository_fixtures import Publish
 from tests.support.sample_packages import GO, RELEASED, sample_packages
 
 MAKERS = {Format.DEB: deb, Format.RPM: rpm}
@@ -35,7 +32,7 @@ def publish_with_log(folder: Path, repo: Path, **options: bool) -> list[str]:
 
 
 @pytest.mark.parametrize("format_", Format)
-def test_recompiled_companion_stays_as_published(publish: Publish, repo: Path, tmp_path: Path, format_: Format) -> None:
+def test_recompiled_companion_stays_as_published(publish, repo, tmp_path, format_):
     make = MAKERS[format_]
     make(five(tmp_path / "old", "1.31.4"), "cri-tools", "1.31.0-1", body=elf(go=Go(toolchain="go1.22.1")))
     make(five(tmp_path / "new", "1.31.5"), "cri-tools", "1.31.0-1", body=elf(go=Go(toolchain="go1.23.9")))
@@ -52,7 +49,7 @@ def test_recompiled_companion_stays_as_published(publish: Publish, repo: Path, t
     assert publish_with_log(tmp_path / "new", repo) == []  # nothing is new any more
 
 
-def test_other_maintainer_keeps_any_published_package(publish: Publish, dist: Path, repo: Path, tmp_path: Path) -> None:
+def test_other_maintainer_keeps_any_published_package(publish, dist, repo, tmp_path):
     publish()
     before = client_view.read_files(repo)
     (tmp_path / "new").mkdir()
@@ -62,7 +59,7 @@ def test_other_maintainer_keeps_any_published_package(publish: Publish, dist: Pa
     assert client_view.read_files(repo) == before
 
 
-def test_kept_package_joins_the_suite_of_a_new_minor(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_kept_package_joins_the_suite_of_a_new_minor(publish, repo, tmp_path):
     publish(five(tmp_path / "old", "1.35.1"))
     new = five(tmp_path / "new", "1.36.0")
     deb(new, "kubernetes-cni", "1.9.1-1", fields="Maintainer: Others <others@example.invalid>\n")
@@ -89,9 +86,7 @@ packages: {cri-tools: {relations: [{depends: chrony}]}}
     ],
     ids=["dates of a mirror", "maintainer", "compression", "settings"],
 )
-def test_release_with_other_builds_of_shared_packages_is_published(
-    key: Path, repo: Path, tmp_path: Path, settings: str, changes: dict[str, Any], differences: set[str]
-) -> None:
+def test_release_with_other_builds_of_shared_packages_is_published(key, repo, tmp_path, settings, changes, differences):
     """Packages as kubeparcel builds them: changelog and copyright of a deb repeat the date and the maintainer."""
     for version in ("1.36.3", "1.36.4"):
         folder = tmp_path / version
@@ -125,15 +120,7 @@ def test_release_with_other_builds_of_shared_packages_is_published(
         ("kubectl", {"body": b"other"}, "contents of /usr/share/kubectl/file"),
     ],
 )
-def test_changed_package_needs_a_revision(
-    publish: Publish,
-    repo: Path,
-    tmp_path: Path,
-    format_: Format,
-    package: str,
-    change: dict[str, object],
-    difference: str,
-) -> None:
+def test_changed_package_needs_a_revision(publish, repo, tmp_path, format_, package, change, difference):
     publish()
     before = client_view.read_files(repo)
     new = five(tmp_path / "new")
@@ -145,7 +132,7 @@ def test_changed_package_needs_a_revision(
     assert client_view.read_files(repo) == before
 
 
-def test_recompiled_core_package_needs_a_revision(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_recompiled_core_package_needs_a_revision(publish, repo, tmp_path):
     for folder, version in (("old", "go1.22.1"), ("new", "go1.23.9")):
         deb(five(tmp_path / folder), "kubectl", "1.36.3-1", body=elf(go=Go(toolchain=version)))
     publish(tmp_path / "old")
@@ -153,7 +140,7 @@ def test_recompiled_core_package_needs_a_revision(publish: Publish, repo: Path, 
         publish(tmp_path / "new")
 
 
-def test_strict_rejects_any_other_content(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_strict_rejects_any_other_content(publish, repo, tmp_path):
     publish()
     (tmp_path / "new").mkdir()
     deb(tmp_path / "new", "cri-tools", "1.36.0-1", fields="Maintainer: Others <others@example.invalid>\n")
@@ -163,9 +150,7 @@ def test_strict_rejects_any_other_content(publish: Publish, repo: Path, tmp_path
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"!<arch>\n")])
-def test_published_file_that_cannot_be_read_is_not_kept(
-    publish: Publish, repo: Path, tmp_path: Path, damage: Callable[[Path], object]
-) -> None:
+def test_published_file_that_cannot_be_read_is_not_kept(publish, repo, tmp_path, damage):
     publish()
     damage(next(repo.rglob("cri-tools_*.deb")))
     (tmp_path / "new").mkdir()
@@ -175,9 +160,7 @@ def test_published_file_that_cannot_be_read_is_not_kept(
 
 
 @pytest.mark.parametrize("make", [deb, rpm])
-def test_superseded_revisions_are_not_published(
-    publish: Publish, repo: Path, dist: Path, make: Callable[..., Path]
-) -> None:
+def test_superseded_revisions_are_not_published(publish, repo, dist, make):
     make(dist, "kubectl", "1.36.3-2")
     make(dist, "kubectl", "1.36.3-10")
     make(dist, "kubectl", "1.36.4-1")
@@ -188,7 +171,7 @@ def test_superseded_revisions_are_not_published(
     assert names == {f"kubectl{separator}{version}{arch}" for version in ("1.36.3-10", "1.36.4-1")}
 
 
-def test_all_revisions_are_published_on_request(publish: Publish, repo: Path, dist: Path) -> None:
+def test_all_revisions_are_published_on_request(publish, repo, dist):
     deb(dist, "kubectl", "1.36.3-2")
     publish()
     assert "kubectl_1.36.3-1_amd64.deb" not in file_names(repo, "apt stable")
@@ -196,9 +179,7 @@ def test_all_revisions_are_published_on_request(publish: Publish, repo: Path, di
     assert {"kubectl_1.36.3-1_amd64.deb", "kubectl_1.36.3-2_amd64.deb"} <= file_names(repo, "apt stable")
 
 
-def test_older_revision_than_the_published_one_is_left_out(
-    publish: Publish, repo: Path, dist: Path, tmp_path: Path
-) -> None:
+def test_older_revision_than_the_published_one_is_left_out(publish, repo, dist, tmp_path):
     deb(dist, "kubectl", "1.36.3-2")
     publish()
     before = client_view.read_files(repo)
@@ -206,7 +187,7 @@ def test_older_revision_than_the_published_one_is_left_out(
     assert client_view.read_files(repo) == before
 
 
-def test_error_names_every_package_that_needs_a_revision(publish: Publish, tmp_path: Path) -> None:
+def test_error_names_every_package_that_needs_a_revision(publish, tmp_path):
     publish()
     new = five(tmp_path / "new")
     for name in ("kubectl", "kubelet"):

@@ -19,7 +19,6 @@ from kubeparcel.repository.model import Package
 from kubeparcel.repository.open_repository import Target
 from tests.support import client_view
 from tests.support.package_builders import deb, five
-from tests.support.repository_fixtures import Publish
 
 FolderChange = Callable[[Path], object]
 
@@ -62,9 +61,7 @@ def replace_file(dist: Path) -> None:
     "change",
     [add_newer_minor, add_newer_patch, add_prerelease, add_companion, add_other_package, touch_file, replace_file],
 )
-def test_incremental_publish_equals_a_full_publish(
-    publish: Publish, repo: Path, dist: Path, tmp_path: Path, change: FolderChange
-) -> None:
+def test_incremental_publish_equals_a_full_publish(publish, repo, dist, tmp_path, change):
     publish()
     shutil.copytree(repo, tmp_path / "other", symlinks=True)
     change(dist)
@@ -75,16 +72,14 @@ def test_incremental_publish_equals_a_full_publish(
     assert file_names(repo) == file_names(tmp_path / "other")
 
 
-def test_incremental_publish_looks_at_new_files_only(
-    publish: Publish, dist: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_incremental_publish_looks_at_new_files_only(publish, dist, monkeypatch):
     monkeypatch.setattr(file_stamp, "CLOCK_TICK", 0)
     counts: list[int] = []
     match_packages = match.match_packages
 
     def counting(files: Sequence[FileStamp], *rest: object) -> object:
         counts.append(len(files))
-        return match_packages(files, *rest)  # type: ignore[arg-type]
+        return match_packages(files, *rest)
 
     monkeypatch.setattr(match, "match_packages", counting)
     publish()
@@ -96,7 +91,7 @@ def test_incremental_publish_looks_at_new_files_only(
     assert counts == [10, 1, 1, 12]  # the suite of a new minor also gets the older companions
 
 
-def test_publish_restores_packages_removed_since_the_last_publish(publish: Publish, repo: Path) -> None:
+def test_publish_restores_packages_removed_since_the_last_publish(publish, repo):
     publish()
     before = client_view.read_repository(repo)
     publisher.remove(["kubectl"], Target(str(repo)), QuietLog())
@@ -105,7 +100,7 @@ def test_publish_restores_packages_removed_since_the_last_publish(publish: Publi
     assert client_view.read_repository(repo) == before
 
 
-def test_publish_notices_a_restored_backup(publish: Publish, repo: Path, dist: Path, tmp_path: Path) -> None:
+def test_publish_notices_a_restored_backup(publish, repo, dist, tmp_path):
     """After a restore and another change, the generation is the one of the last publish again."""
     publish()
     shutil.copytree(repo, tmp_path / "backup", symlinks=True)
@@ -120,7 +115,7 @@ def test_publish_notices_a_restored_backup(publish: Publish, repo: Path, dist: P
     assert file_names(repo) == {suite: set(packages) for suite, packages in before.items()}
 
 
-def test_companion_joins_the_home_suites_of_the_core_packages_in_its_folder() -> None:
+def test_companion_joins_the_home_suites_of_the_core_packages_in_its_folder():
     def package(name: str, version: str) -> Package:
         return Package(Format.DEB, name, version, "amd64", name + version, 1, "", "", "")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
@@ -25,14 +24,14 @@ ROWS: Mapping[int, Value] = {1037: [0], 1030: [0o100644]}
         ({1117: ["a"] * 9000, 1116: [0] * 9000, 1118: ["/" + "d" * 4000]}, "above the limit names-size"),
     ],
 )
-def test_an_rpm_with_invalid_paths_is_broken(values: Mapping[int, Value], message: str, tmp_path: Path) -> None:
+def test_an_rpm_with_invalid_paths_is_broken(values, message, tmp_path):
     file = tmp_path / "a.rpm"
     file.write_bytes(rpm(File("/a"), values={1044: "a.src.rpm", **ROWS, **values}))
     with pytest.raises(BrokenPackage, match=message):
         list(read_files([FileStamp.of(str(file), file.stat(), 0)]))
 
 
-def test_an_entry_that_readers_of_the_index_would_reject_is_not_published(tmp_path: Path) -> None:
+def test_an_entry_that_readers_of_the_index_would_reject_is_not_published(tmp_path):
     file = tmp_path / "a.deb"
     file.write_bytes(deb(control={"control": CONTROL + " and more\n" * 9000}))
     limits.adjust({limits.INDEX_ENTRY.variable: "64K"})

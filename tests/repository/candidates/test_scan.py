@@ -14,10 +14,9 @@ from kubeparcel.repository.candidates.scan import new_files, scan_folder
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.package_cache import LastPublish
 from tests.support.package_builders import deb
-from tests.support.repository_fixtures import Publish
 
 
-def test_scan_includes_subfolders_but_no_repositories(publish: Publish, dist: Path) -> None:
+def test_scan_includes_subfolders_but_no_repositories(publish, dist):
     for name in ("deep/er", ".hidden"):
         (dist / name).mkdir(parents=True)
         deb(dist / name, "own", "1-1")
@@ -32,7 +31,7 @@ def test_scan_includes_subfolders_but_no_repositories(publish: Publish, dist: Pa
         file.require_unchanged(status)
 
 
-def test_scan_without_packages_is_a_usage_error(tmp_path: Path) -> None:
+def test_scan_without_packages_is_a_usage_error(tmp_path):
     (tmp_path / "file").touch()
     for folder, message in ((tmp_path, "No .deb or .rpm files"), (tmp_path / "x", "not exist")):
         with pytest.raises(UsageError, match=message):
@@ -41,21 +40,19 @@ def test_scan_without_packages_is_a_usage_error(tmp_path: Path) -> None:
         scan_folder(tmp_path / "file")
 
 
-def test_scan_rejects_file_names_that_are_not_utf8(tmp_path: Path) -> None:
+def test_scan_rejects_file_names_that_are_not_utf8(tmp_path):
     Path(os.fsdecode(bytes(tmp_path) + b"/a\xff.deb")).touch()
     with pytest.raises(UsageError, match=r"a\\udcff.deb' is not valid UTF-8"):
         scan_folder(tmp_path)
 
 
-def test_publish_of_a_missing_folder_creates_no_key(configuration: Path, tmp_path: Path) -> None:
+def test_publish_of_a_missing_folder_creates_no_key(configuration, tmp_path):
     with pytest.raises(UsageError, match="does not exist"):
         publisher.publish(tmp_path / "x", Target(str(tmp_path / "repo")), QuietLog())
     assert not configuration.exists()
 
 
-def test_new_files_compares_with_the_last_publish_for_unusual_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_new_files_compares_with_the_last_publish_for_unusual_names(tmp_path, monkeypatch):
     names = ["a b.deb", "a\nb.deb", "ü.rpm"]
     for name in names:
         (tmp_path / name).write_bytes(b"x")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from pathlib import Path
 
 import pytest
 
@@ -16,12 +15,9 @@ from kubeparcel.repository.signing import gpg, keyring, keys
 from tests.support import client_view
 from tests.support.published_keys import date, issuers, published_keys
 from tests.support.recording_log import RecordingLog
-from tests.support.repository_fixtures import Publish
 
 
-def test_rotation_signs_with_both_keys_until_the_overlap_ends(
-    publish: Publish, repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rotation_signs_with_both_keys_until_the_overlap_ends(publish, repo, monkeypatch):
     publish()
     old = keys.load("default").current
     new = keys.rotate("default").current
@@ -36,9 +32,7 @@ def test_rotation_signs_with_both_keys_until_the_overlap_ends(
     assert published_keys(repo) == both, "rpms signed by the old key are still published"
 
 
-def test_old_key_that_expires_during_the_overlap_no_longer_signs(
-    publish: Publish, dist: Path, repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_old_key_that_expires_during_the_overlap_no_longer_signs(publish, dist, repo, monkeypatch):
     keys.extend("default", 60)
     new = keys.rotate("default").current
     log = RecordingLog()
@@ -55,9 +49,7 @@ def moved_clock(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
     monkeypatch.setattr(time, "time", lambda: later)
 
 
-def test_second_rotation_during_the_overlap_is_refused_with_dates(
-    publish: Publish, repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_second_rotation_during_the_overlap_is_refused_with_dates(publish, repo, monkeypatch):
     old = keys.load("default").current
     rotated = keys.rotate("default")
     before = keyring.list_keys(gpg.open_home(rotated.folder))
@@ -77,16 +69,14 @@ def test_second_rotation_during_the_overlap_is_refused_with_dates(
     assert keys.rotate("default").previous == rotated.current
 
 
-def test_rotation_is_possible_once_the_previous_key_has_expired(key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rotation_is_possible_once_the_previous_key_has_expired(key, monkeypatch):
     keys.extend("default", 60)
     rotated = keys.rotate("default")
     moved_clock(monkeypatch, 90)
     assert keys.rotate("default").previous == rotated.current
 
 
-def test_key_of_a_rotation_signs_until_the_overlap_ends_or_it_expires(
-    key: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_key_of_a_rotation_signs_until_the_overlap_ends_or_it_expires(key, monkeypatch):
     first = keys.load("default").current
     rotated = keys.rotate("default")
     statuses = {status.key.fingerprint: status for status in keys.statuses(rotated)}

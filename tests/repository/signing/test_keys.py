@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import re
 import stat
-from pathlib import Path
 
 import pytest
 
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository.signing import gpg, keyring, keys, openpgp
 from tests.support.published_keys import date
-from tests.support.repository_fixtures import Publish
 from tests.support.task_runs import exit_code
 
 
-def test_new_key_is_accepted_by_current_systems(key: Path) -> None:
+def test_new_key_is_accepted_by_current_systems(key):
     named = keys.load("default")
     (listed_key,) = keyring.list_keys(gpg.open_home(named.folder))
     assert (listed_key.algorithm, listed_key.bits) == ("rsa", 4096)
@@ -28,7 +26,7 @@ def test_new_key_is_accepted_by_current_systems(key: Path) -> None:
     assert (own.version, own.digest) == (4, "SHA512")
 
 
-def test_key_files_are_readable_by_their_owner_only(key: Path) -> None:
+def test_key_files_are_readable_by_their_owner_only(key):
     folder = keys.load("default").folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     for path in folder.rglob("*"):
@@ -37,7 +35,7 @@ def test_key_files_are_readable_by_their_owner_only(key: Path) -> None:
     assert stat.S_IMODE((folder / "kubeparcel.json").stat().st_mode) == 0o600
 
 
-def test_repository_contains_no_private_key(publish: Publish, repo: Path) -> None:
+def test_repository_contains_no_private_key(publish, repo):
     publish()
     for path in repo.rglob("*"):
         if path.is_file():
@@ -47,7 +45,7 @@ def test_repository_contains_no_private_key(publish: Publish, repo: Path) -> Non
             assert not tags & {"Tag.SecretKey", "Tag.SecretSubkey"}, path
 
 
-def test_key_name_is_unique_and_cannot_be_a_path(key: Path) -> None:
+def test_key_name_is_unique_and_cannot_be_a_path(key):
     with pytest.raises(ConfigurationError, match="Key 'default' already exists"):
         keys.create()
     for name in ("../x", "a/b", ".", "", "-x"):
@@ -61,7 +59,7 @@ def run_key_task(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().out
 
 
-def test_key_show_says_until_when_each_key_signs(key: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_key_show_says_until_when_each_key_signs(key, capsys):
     old = keys.load("default").current
     rotated = keys.rotate("default")
     lines = run_key_task(capsys, "show").splitlines()
@@ -76,9 +74,7 @@ def test_key_show_says_until_when_each_key_signs(key: Path, capsys: pytest.Captu
     assert by_fingerprint[old]["signs"] is True
 
 
-def test_key_list_shows_the_keys_of_all_names(
-    key: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_key_list_shows_the_keys_of_all_names(key, capsys, monkeypatch):
     rotated = keys.rotate("default")
     other = keys.create("other", days=400)
     (key / "keys/notes").mkdir()
@@ -104,7 +100,7 @@ def test_key_list_shows_the_keys_of_all_names(
     assert json.loads(run_key_task(capsys, "list", "--json")) == {"keys": []}
 
 
-def test_extended_key_is_published_again(publish: Publish, repo: Path) -> None:
+def test_extended_key_is_published_again(publish, repo):
     publish()
     before = (repo / "key.asc").read_bytes()
     keys.extend("default", 2000)
@@ -115,9 +111,7 @@ def test_extended_key_is_published_again(publish: Publish, repo: Path) -> None:
     assert (repo / "key.asc").read_bytes() != before
 
 
-def test_key_task_creates_and_shows_keys_without_prompting(
-    configuration: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_key_task_creates_and_shows_keys_without_prompting(configuration, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", None)
     words = ["new", "--identity", "Me <me@example.invalid>", "--days", "400"]
     for arguments in (words, ["show", "--json"]):

@@ -15,7 +15,6 @@ from kubeparcel.repository.signing import keys
 from tests.support import client_view
 from tests.support.package_builders import five
 from tests.support.recording_log import RecordingLog
-from tests.support.repository_fixtures import Publish
 
 CHANGES: dict[str, Callable[[Target, Path], object]] = {
     "publish": lambda target, folder: publisher.publish(folder, target, RecordingLog(), skip_layout_check=True),
@@ -27,9 +26,7 @@ CHANGES: dict[str, Callable[[Target, Path], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_missing_key_is_not_replaced_by_a_new_one(
-    publish: Publish, repo: Path, key: Path, tmp_path: Path, change: str
-) -> None:
+def test_missing_key_is_not_replaced_by_a_new_one(publish, repo, key, tmp_path, change):
     newer = five(tmp_path / "newer", "1.36.4")
     publish()
     [status] = keys.statuses(keys.load("default"))
@@ -45,7 +42,7 @@ def test_missing_key_is_not_replaced_by_a_new_one(
     assert after == before
 
 
-def test_key_is_not_replaced_where_the_state_is_lost_as_well(publish: Publish, repo: Path, key: Path) -> None:
+def test_key_is_not_replaced_where_the_state_is_lost_as_well(publish, repo, key):
     publish()
     shutil.rmtree(repo / ".kubeparcel")
     shutil.rmtree(key / "keys/default")
@@ -53,7 +50,7 @@ def test_key_is_not_replaced_where_the_state_is_lost_as_well(publish: Publish, r
         publish()
 
 
-def test_another_key_signs_only_if_it_is_chosen(publish: Publish, dist: Path, repo: Path, key: Path) -> None:
+def test_another_key_signs_only_if_it_is_chosen(publish, dist, repo, key):
     shutil.move(key / "keys/default", key / "keys/2026")
     publish(key="2026")
     keys.create("default")
@@ -67,7 +64,7 @@ def test_another_key_signs_only_if_it_is_chosen(publish: Publish, dist: Path, re
     assert "clients reject it until they have fetched the new key" in str(log.warnings)
 
 
-def test_key_that_was_rotated_while_nothing_was_published_is_the_same_key(publish: Publish, key: Path) -> None:
+def test_key_that_was_rotated_while_nothing_was_published_is_the_same_key(publish, key):
     publish()
     keys.rotate("default", overlap_days=0)
     publish()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -35,7 +34,7 @@ def fingerprint(home: GpgHome, name: str) -> str:
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS[:3])
-def test_openssl_verifies_signatures(home: GpgHome, algorithm: str, tmp_path: Path) -> None:
+def test_openssl_verifies_signatures(home, algorithm, tmp_path):
     name = fingerprint(home, algorithm)
     messages = [b"", b"a statement", b"x" * 1_000_000]
     signatures = raw_signature.sign(home, name, messages)
@@ -50,7 +49,7 @@ def test_openssl_verifies_signatures(home: GpgHome, algorithm: str, tmp_path: Pa
         assert not raw_signature.public_key(home, name).verifies(signature, message + b"!")
 
 
-def test_many_signatures_by_a_loaded_key_are_those_of_the_agent(home: GpgHome) -> None:
+def test_many_signatures_by_a_loaded_key_are_those_of_the_agent(home):
     name = fingerprint(home, "rsa2048")
     messages = [b"statement %d" % number for number in range(5)]
     assert raw_signature.loaded_key(home, name)
@@ -60,7 +59,7 @@ def test_many_signatures_by_a_loaded_key_are_those_of_the_agent(home: GpgHome) -
 
 
 @pytest.mark.parametrize("name", ["rsa2048", "subkey"])
-def test_rpm_signatures_by_a_loaded_key_are_those_of_gpg(home: GpgHome, name: str) -> None:
+def test_rpm_signatures_by_a_loaded_key_are_those_of_gpg(home, name):
     key = next(key for key in keyring.list_keys(home) if key.user_id == name)
     signer = Signer(home, (key,), moment=key.created + 60)
     assert raw_signature.loaded_key(home, key.signing_fingerprint)
@@ -68,18 +67,18 @@ def test_rpm_signatures_by_a_loaded_key_are_those_of_gpg(home: GpgHome, name: st
     assert signer.sign_binary(b"a header") == signed_by_gpg
 
 
-def test_only_rsa_keys_without_a_passphrase_are_loaded(home: GpgHome, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_rsa_keys_without_a_passphrase_are_loaded(home, monkeypatch):
     monkeypatch.setenv(gpg.PASSPHRASE_VARIABLE, PASSPHRASE)
     loaded = {key.user_id for key in keyring.list_keys(home) if raw_signature.loaded_key(home, key.signing_fingerprint)}
     assert loaded == {"rsa2048", "subkey"}
 
 
-def test_a_key_that_signs_no_digests_is_refused(home: GpgHome) -> None:
+def test_a_key_that_signs_no_digests_is_refused(home):
     with pytest.raises(raw_signature.UnsupportedKey, match="RSA and NIST's ECDSA keys only"):
         raw_signature.sign(home, fingerprint(home, "ed25519"), [b"a statement"])
 
 
-def test_a_wrong_passphrase_is_named_and_the_right_one_signs(home: GpgHome, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_passphrase_is_named_and_the_right_one_signs(home, monkeypatch):
     name = fingerprint(home, "secret")
     subprocess.run(["gpg-connect-agent", "--homedir", str(home.folder), "RELOADAGENT", "/bye"], check=True)
     monkeypatch.setenv(gpg.PASSPHRASE_VARIABLE, "wrong")
@@ -90,7 +89,7 @@ def test_a_wrong_passphrase_is_named_and_the_right_one_signs(home: GpgHome, monk
     assert raw_signature.public_key(home, name).verifies(signature, b"a statement")
 
 
-def test_a_passphrase_that_cannot_be_asked_for_is_explained(home: GpgHome, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_passphrase_that_cannot_be_asked_for_is_explained(home, monkeypatch):
     subprocess.run(["gpg-connect-agent", "--homedir", str(home.folder), "RELOADAGENT", "/bye"], check=True)
     monkeypatch.delenv(gpg.PASSPHRASE_VARIABLE, raising=False)
     with pytest.raises(ToolError, match="no terminal to prompt on"):

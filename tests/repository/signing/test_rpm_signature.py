@@ -13,7 +13,6 @@ from kubeparcel.packages.rpm import header
 from kubeparcel.repository.signing import rpm_signature
 from kubeparcel.repository.signing.signer import Signer, open_signer
 from tests.support import client_view, package_builders
-from tests.support.repository_fixtures import Publish
 
 Sign = Callable[[Signer, bytes], bytes]
 
@@ -80,9 +79,7 @@ def check_with_rpm(repo: Path, tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("forge", [of_another_header, garbage, followed_by_another])
-def test_publish_signs_an_rpm_with_a_forged_signature_of_our_key(
-    publish: Publish, repo: Path, tmp_path: Path, rpm: Path, signed: Path, forge: Sign
-) -> None:
+def test_publish_signs_an_rpm_with_a_forged_signature_of_our_key(publish, repo, tmp_path, rpm, signed, forge):
     sign_rpm(rpm, signed, forge)
     publish(signed.parent, suite="stable")
     (package,) = (repo / "yum/stable/packages").glob("*.rpm")
@@ -91,25 +88,21 @@ def test_publish_signs_an_rpm_with_a_forged_signature_of_our_key(
     client_view.read_yum_suite(repo, "stable")
 
 
-def test_publish_verifies_signatures_of_cached_packages_too(
-    publish: Publish, repo: Path, tmp_path: Path, rpm: Path, signed: Path
-) -> None:
+def test_publish_verifies_signatures_of_cached_packages_too(publish, repo, tmp_path, rpm, signed):
     sign_rpm(rpm, signed, of_another_header)
     publish(signed.parent, suite="stable", dry_run=True)
     publish(signed.parent, suite="stable")
     assert "NOT OK" not in check_with_rpm(repo, tmp_path)
 
 
-def test_publish_keeps_an_rpm_that_our_key_has_signed(publish: Publish, repo: Path, rpm: Path, signed: Path) -> None:
+def test_publish_keeps_an_rpm_that_our_key_has_signed(publish, repo, rpm, signed):
     sign_rpm(rpm, signed, genuine)
     publish(signed.parent, suite="stable")
     (package,) = (repo / "yum/stable/packages").glob("*.rpm")
     assert package.read_bytes() == signed.read_bytes()
 
 
-def test_signature_of_header_and_payload_is_not_one_of_the_header(
-    publish: Publish, rpm: Path, signed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_signature_of_header_and_payload_is_not_one_of_the_header(publish, rpm, signed, monkeypatch):
     monkeypatch.setattr(rpm_signature, "SIGNATURE_TAG", 1002)
     sign_rpm(rpm, signed, genuine)
     data = signed.read_bytes()

@@ -45,7 +45,7 @@ def agents(home: Path) -> list[int]:
     return found
 
 
-def test_secret_folder_is_private_and_deleted_afterwards(temporary: Path) -> None:
+def test_secret_folder_is_private_and_deleted_afterwards(temporary):
     with secret_folder.secret_folder() as folder:
         (folder / "secret").write_text("x")
         assert folder.stat().st_mode & 0o777 == 0o700
@@ -56,7 +56,7 @@ def test_secret_folder_is_private_and_deleted_afterwards(temporary: Path) -> Non
     assert not list(folder.parent.iterdir())
 
 
-def test_killed_process_leaves_no_agent_and_its_folder_is_removed_later(temporary: Path) -> None:
+def test_killed_process_leaves_no_agent_and_its_folder_is_removed_later(temporary):
     with subprocess.Popen(
         [sys.executable, "-c", HOLD_HOME], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -69,7 +69,7 @@ def test_killed_process_leaves_no_agent_and_its_folder_is_removed_later(temporar
     assert not list(home.parent.iterdir())
 
 
-def test_passphrase_is_in_no_file_and_no_argument(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passphrase_is_in_no_file_and_no_argument(temporary, monkeypatch):
     programs = temporary / "bin"
     programs.mkdir()
     (programs / "gpg").write_text(
@@ -85,7 +85,7 @@ def test_passphrase_is_in_no_file_and_no_argument(temporary: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("foreign", ["link", "open to others"])
-def test_private_folder_that_others_could_read_is_rejected(temporary: Path, foreign: str) -> None:
+def test_private_folder_that_others_could_read_is_rejected(temporary, foreign):
     folder = temporary / f"kubeparcel-{os.getuid()}"
     if foreign == "link":
         (temporary / "elsewhere").mkdir(mode=0o700)

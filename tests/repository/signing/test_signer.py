@@ -18,7 +18,6 @@ from kubeparcel.repository.signing import gpg, keys, signer
 from tests.support import client_view
 from tests.support.published_keys import issuers, published_keys
 from tests.support.recording_log import RecordingLog
-from tests.support.repository_fixtures import Publish
 
 
 def create_gpg_key(folder: Path, *words: str, phrase: str = "") -> str:
@@ -43,7 +42,7 @@ def quick(algorithm: str = "rsa2048", lasts: str = "3y") -> tuple[str, ...]:
     return ("--quick-generate-key", "Someone <someone@example.invalid>", algorithm, "sign", lasts)
 
 
-def test_key_file_signs_with_all_private_keys_and_publishes_the_others(dist: Path, repo: Path, tmp_path: Path) -> None:
+def test_key_file_signs_with_all_private_keys_and_publishes_the_others(dist, repo, tmp_path):
     names = [create_gpg_key(tmp_path / name, *quick())[-16:] for name in ("old", "new")]
     files = [tmp_path / name / "secret.asc" for name in ("old", "new")]
     both = tmp_path / "both.asc"
@@ -58,7 +57,7 @@ def test_key_file_signs_with_all_private_keys_and_publishes_the_others(dist: Pat
     assert published_keys(repo) == set(names)
 
 
-def test_publish_warns_of_a_key_that_expires_soon(key: Path, dist: Path, repo: Path) -> None:
+def test_publish_warns_of_a_key_that_expires_soon(key, dist, repo):
     keys.extend("default", 100)
     log = RecordingLog()
     publisher.publish(dist, Target(str(repo)), log, skip_layout_check=True)
@@ -75,9 +74,7 @@ def test_publish_warns_of_a_key_that_expires_soon(key: Path, dist: Path, repo: P
     ],
     ids=["short", "dsa", "sha1", "expired"],
 )
-def test_publish_rejects_a_key_that_clients_reject(
-    dist: Path, repo: Path, tmp_path: Path, words: tuple[str, ...], message: str
-) -> None:
+def test_publish_rejects_a_key_that_clients_reject(dist, repo, tmp_path, words, message):
     create_gpg_key(tmp_path / "g", *words)
     target = Target(str(repo), str(tmp_path / "g/secret.asc"))
     with pytest.raises(ConfigurationError, match=message):
@@ -85,7 +82,7 @@ def test_publish_rejects_a_key_that_clients_reject(
     assert not (repo / "apt").exists()
 
 
-def test_publish_rejects_a_key_file_without_private_key(dist: Path, repo: Path, tmp_path: Path) -> None:
+def test_publish_rejects_a_key_file_without_private_key(dist, repo, tmp_path):
     create_gpg_key(tmp_path / "g", *quick())
     only = tmp_path / "public.asc"
     words = ["gpg", "--homedir", tmp_path / "g", "--armor", "-o", only, "--export"]
@@ -95,16 +92,14 @@ def test_publish_rejects_a_key_file_without_private_key(dist: Path, repo: Path, 
             publisher.publish(dist, Target(str(repo), str(file)), RecordingLog(), skip_layout_check=True)
 
 
-def test_inrelease_contains_the_signature_of_release_gpg(publish: Publish, repo: Path) -> None:
+def test_inrelease_contains_the_signature_of_release_gpg(publish, repo):
     publish()
     folder = repo / "apt/dists/stable"
     apart, inside = (folder / name for name in ("Release.gpg", "InRelease"))
     assert inside.read_bytes().endswith(apart.read_bytes())
 
 
-def test_passphrase_is_read_from_environment_or_file_and_is_in_no_argument(
-    dist: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_passphrase_is_read_from_environment_or_file_and_is_in_no_argument(dist, repo, tmp_path, monkeypatch):
     fingerprint = create_gpg_key(tmp_path / "g", *quick(), phrase="open, please")
     (tmp_path / "phrase").write_text("open, please\n")
     arguments: list[str] = []
@@ -112,7 +107,7 @@ def test_passphrase_is_read_from_environment_or_file_and_is_in_no_argument(
 
     def watched(argv: list[object], **options: object) -> object:
         arguments.extend(map(str, argv))
-        return real(argv, **options)  # type: ignore[arg-type]
+        return real(argv, **options)
 
     def publish(variable: str, value: object) -> None:
         with monkeypatch.context() as patch:
@@ -137,9 +132,7 @@ def test_passphrase_is_read_from_environment_or_file_and_is_in_no_argument(
     assert not any("open, please" in word for word in arguments)
 
 
-def test_key_in_the_users_gpg_home_signs_through_the_agent(
-    dist: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_key_in_the_users_gpg_home_signs_through_the_agent(dist, repo, tmp_path, monkeypatch):
     home = tmp_path / "g"
     fingerprint = create_gpg_key(home, *quick())
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
@@ -173,9 +166,7 @@ def with_subkeys(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list
 
 
 @pytest.mark.parametrize("named", [0, 1, 2], ids=["key", "older subkey", "newer subkey"])
-def test_subkey_signs_for_a_certification_only_key(
-    dist: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: int
-) -> None:
+def test_subkey_signs_for_a_certification_only_key(dist, repo, tmp_path, monkeypatch, named):
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     log = RecordingLog()
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,6 @@ from kubeparcel.repository.storage import filesystem
 from kubeparcel.repository.storage.folder import FolderStorage
 from tests.support import client_view
 from tests.support.package_builders import five
-from tests.support.repository_fixtures import Publish
 
 
 @pytest.fixture(params=[0o077, 0o027, 0o022])
@@ -27,9 +25,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
     os.umask(before)
 
 
-def test_web_servers_can_read_what_is_published_whatever_the_umask_is(
-    publish: Publish, repo: Path, dist: Path, tmp_path: Path, umask: int
-) -> None:
+def test_web_servers_can_read_what_is_published_whatever_the_umask_is(publish, repo, dist, tmp_path, umask):
     publish(five(tmp_path / "private"))  # its files have the modes of the umask
     publish(five(tmp_path / "newer", "1.36.4"))
     paths = [repo, *(path for path in repo.rglob("*") if ".kubeparcel" not in path.parts)]
@@ -44,7 +40,7 @@ def test_web_servers_can_read_what_is_published_whatever_the_umask_is(
     "link",
     [".kubeparcel", ".kubeparcel/lock", "apt", "apt/pool", "apt/pool/main/k/kubelet", "apt/dists/stable", "yum/stable"],
 )
-def test_symbolic_link_in_a_repository_is_not_followed(publish: Publish, repo: Path, tmp_path: Path, link: str) -> None:
+def test_symbolic_link_in_a_repository_is_not_followed(publish, repo, tmp_path, link):
     publish()
     outside = tmp_path / "outside"
     (repo / link).rename(outside)
@@ -57,7 +53,7 @@ def test_symbolic_link_in_a_repository_is_not_followed(publish: Publish, repo: P
     assert (client_view.read_files(outside) if outside.is_dir() else outside.read_bytes()) == before
 
 
-def test_symbolic_link_in_place_of_the_staging_area_is_named(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_symbolic_link_in_place_of_the_staging_area_is_named(publish, repo, tmp_path):
     publish()
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/file").write_bytes(b"precious")
@@ -67,7 +63,7 @@ def test_symbolic_link_in_place_of_the_staging_area_is_named(publish: Publish, r
     assert (tmp_path / "outside/file").read_bytes() == b"precious"
 
 
-def test_repository_may_be_reached_through_a_link(publish: Publish, repo: Path, tmp_path: Path) -> None:
+def test_repository_may_be_reached_through_a_link(publish, repo, tmp_path):
     (tmp_path / "disk").mkdir()
     repo.symlink_to(tmp_path / "disk")
     publish()
@@ -75,9 +71,7 @@ def test_repository_may_be_reached_through_a_link(publish: Publish, repo: Path, 
     assert "kubelet_1.36.4-1_amd64.deb" in client_view.read_repository(repo)["apt stable"]
 
 
-def test_folder_of_new_files_appears_when_it_is_complete(
-    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_folder_of_new_files_appears_when_it_is_complete(repo, tmp_path, monkeypatch):
     storage = FolderStorage(repo)
     files = [(f"pool/{folder}/{name}", tmp_path / name) for name in ("one", "two") for folder in ("old", "new")]
     for _, source in files:

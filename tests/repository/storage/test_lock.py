@@ -74,9 +74,7 @@ def dead_process() -> int:
 
 
 @pytest.mark.parametrize("left_by_a_killed_publisher", [False, True])
-def test_lock_of_another_program_is_not_blamed_on_the_last_publisher(
-    repo: Path, left_by_a_killed_publisher: bool
-) -> None:
+def test_lock_of_another_program_is_not_blamed_on_the_last_publisher(repo, left_by_a_killed_publisher):
     dead = dead_process()
     record = f"process {dead} on {os.uname().nodename} since 2026-01-01 10:00"
     with flock(lock_file(repo, record if left_by_a_killed_publisher else "")) as pid:
@@ -85,18 +83,14 @@ def test_lock_of_another_program_is_not_blamed_on_the_last_publisher(
     assert message == f"Repository {repo} is locked by process {pid} ({command})."
 
 
-def test_lock_of_a_process_that_cannot_be_seen_is_of_another_process(
-    repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lock_of_a_process_that_cannot_be_seen_is_of_another_process(repo, monkeypatch):
     record = f"process {dead_process()} on {os.uname().nodename} since 2026-01-01 10:00"
     monkeypatch.setattr(lock, "PROC", repo / "no-proc")
     with flock(lock_file(repo, record)):
         assert busy_message(repo) == f"Repository {repo} is locked by another process."
 
 
-def test_lock_is_found_in_proc_locks_if_descriptors_are_unreadable(
-    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lock_is_found_in_proc_locks_if_descriptors_are_unreadable(repo, tmp_path, monkeypatch):
     path = lock_file(repo)
     status = path.stat()
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
@@ -113,7 +107,7 @@ def test_lock_is_found_in_proc_locks_if_descriptors_are_unreadable(
         assert busy_message(repo) == f"Repository {repo} is locked by process 4711 (rsync)."
 
 
-def test_lock_that_a_shell_inherited_is_of_the_shell(repo: Path) -> None:
+def test_lock_that_a_shell_inherited_is_of_the_shell(repo):
     """`exec 9>lock; flock 9`: the process that took the lock has ended."""
     path = lock_file(repo)
     script = 'exec 9>>"$0"; flock 9; echo locked; read line'
@@ -127,14 +121,14 @@ def test_lock_that_a_shell_inherited_is_of_the_shell(repo: Path) -> None:
         shell.stdin.close()
 
 
-def test_publisher_on_another_host_is_named_by_its_record(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publisher_on_another_host_is_named_by_its_record(repo, monkeypatch):
     record = "process 12 on elsewhere since 2026-01-01 10:00"
     monkeypatch.setattr(lock, "PROC", repo / "no-proc")
     with flock(lock_file(repo, record)):
         assert f"is locked by another publisher ({record})." in busy_message(repo)
 
 
-def test_released_lock_has_no_record_of_its_last_publisher(repo: Path) -> None:
+def test_released_lock_has_no_record_of_its_last_publisher(repo):
     assert lock_file(repo).read_text() == "1\n"
     with FolderStorage(repo).lease(0) as token:
         assert token == 2
@@ -142,7 +136,7 @@ def test_released_lock_has_no_record_of_its_last_publisher(repo: Path) -> None:
     assert f"is locked by another publisher (process {os.getpid()} on " in message
 
 
-def test_workers_of_a_killed_publisher_do_not_keep_the_lock(repo: Path) -> None:
+def test_workers_of_a_killed_publisher_do_not_keep_the_lock(repo):
     environment = {**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent)}
     killed = subprocess.run([sys.executable, "-c", _KILLED, repo], env=environment, timeout=60, check=False)
     assert killed.returncode == -signal.SIGKILL

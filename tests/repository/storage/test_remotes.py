@@ -32,9 +32,7 @@ SERVERS = {"moto": buckets.moto, "versitygw": buckets.versitygw}
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
     """Return a function that starts an S3 server by name, once, and returns its URL."""
     with ExitStack() as stack:
-        yield functools.cache(
-            lambda name: stack.enter_context(SERVERS[name](tmp_path_factory.mktemp(name)))  # type: ignore[no-any-return]
-        )
+        yield functools.cache(lambda name: stack.enter_context(SERVERS[name](tmp_path_factory.mktemp(name))))
 
 
 @pytest.fixture

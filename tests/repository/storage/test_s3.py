@@ -38,9 +38,7 @@ def download(bucket: str, folder: Path) -> Path:
     return folder
 
 
-def test_publish_to_bucket_writes_the_same_suites_as_to_folder(
-    bucket: str, key: Path, dist: Path, tmp_path: Path
-) -> None:
+def test_publish_to_bucket_writes_the_same_suites_as_to_folder(bucket, key, dist, tmp_path):
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     found = client_view.read_repository(download(bucket, tmp_path / "copy"))
     assert set(found) == {"apt stable", "apt v1.36", "yum stable", "yum v1.36"}
@@ -48,9 +46,7 @@ def test_publish_to_bucket_writes_the_same_suites_as_to_folder(
     assert "Nothing to do" in again.as_text()
 
 
-def test_every_task_changes_bucket_and_folder_alike(
-    bucket: str, key: Path, dist: Path, repo: Path, tmp_path: Path
-) -> None:
+def test_every_task_changes_bucket_and_folder_alike(bucket, key, dist, repo, tmp_path):
     newer = five(tmp_path / "newer", "1.36.4")
     steps: tuple[Callable[[Target], object], ...] = (
         lambda to: publisher.publish(dist, to, QuietLog(), suite="testing", skip_layout_check=True),
@@ -70,7 +66,7 @@ def test_every_task_changes_bucket_and_folder_alike(
 
 
 @pytest.mark.parametrize("name", ["index.html", "html/index.html", "yum/el9/repodata/repomd.xml"])
-def test_bucket_with_other_files_is_not_published_to(bucket: str, key: Path, dist: Path, name: str) -> None:
+def test_bucket_with_other_files_is_not_published_to(bucket, key, dist, name):
     store = S3Storage.from_url(bucket)
     store.write({name: b"of others"})
     with pytest.raises(UsageError, match="contains other files"):
@@ -79,7 +75,7 @@ def test_bucket_with_other_files_is_not_published_to(bucket: str, key: Path, dis
     assert store.read(name) == b"of others"
 
 
-def test_shared_package_in_a_bucket_is_kept(bucket: str, key: Path, dist: Path, tmp_path: Path) -> None:
+def test_shared_package_in_a_bucket_is_kept(bucket, key, dist, tmp_path):
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     newer = five(tmp_path / "newer", "1.36.4")
     deb(newer, "cri-tools", "1.36.0-1", fields="Maintainer: Others <others@example.invalid>\n")
@@ -95,16 +91,14 @@ def names(suites: dict[str, dict[str, str]]) -> dict[str, set[str]]:
     return {suite: set(packages) for suite, packages in suites.items()}
 
 
-def test_publish_uploads_only_changed_files_and_entry_files_last(
-    bucket: str, key: Path, dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_publish_uploads_only_changed_files_and_entry_files_last(bucket, key, dist, tmp_path, monkeypatch):
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     uploaded: list[str] = []
     original = S3Storage._put
 
     def record(self: S3Storage, path: str, *args: object, **options: object) -> object:
         uploaded.append(path)
-        return original(self, path, *args, **options)  # type: ignore[arg-type]
+        return original(self, path, *args, **options)
 
     monkeypatch.setattr(S3Storage, "_put", record)
     newer = five(tmp_path / "newer", "1.36.4")
@@ -117,7 +111,7 @@ def test_publish_uploads_only_changed_files_and_entry_files_last(
     client_view.read_repository(download(bucket, tmp_path / "copy"))
 
 
-def test_packages_are_cacheable_forever_and_entry_files_briefly(bucket: str, key: Path, dist: Path) -> None:
+def test_packages_are_cacheable_forever_and_entry_files_briefly(bucket, key, dist):
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     import obstore
 
@@ -131,7 +125,7 @@ def test_packages_are_cacheable_forever_and_entry_files_briefly(bucket: str, key
     assert "max-age=60" in header("yum/stable/repodata/repomd.xml")
 
 
-def test_second_publisher_fails_and_names_the_holder_of_the_lease(bucket: str, key: Path, dist: Path) -> None:
+def test_second_publisher_fails_and_names_the_holder_of_the_lease(bucket, key, dist):
     with S3Storage.from_url(bucket).lease(0), pytest.raises(Busy, match=r"process \d+ on"):
         publisher.publish(dist, Target(bucket, wait=0), QuietLog(), skip_layout_check=True)
 
@@ -144,7 +138,7 @@ def lease_expired() -> Iterator[None]:
         yield
 
 
-def test_lease_of_a_dead_process_expires(bucket: str) -> None:
+def test_lease_of_a_dead_process_expires(bucket):
     store = S3Storage.from_url(bucket)
     store.put_if_unchanged(s3_lease.LEASE_PATH, s3_lease._record(7, s3_lease.LEASE_SECONDS), None)
     with pytest.raises(Busy):
@@ -154,9 +148,7 @@ def test_lease_of_a_dead_process_expires(bucket: str) -> None:
 
 
 @pytest.mark.parametrize("clock", [-86_400, 86_400])
-def test_lease_lasts_as_long_if_its_writer_has_a_wrong_clock(
-    bucket: str, monkeypatch: pytest.MonkeyPatch, clock: float
-) -> None:
+def test_lease_lasts_as_long_if_its_writer_has_a_wrong_clock(bucket, monkeypatch, clock):
     store = S3Storage.from_url(bucket)
     record = {"token": 7, "holder": "process 1 on builder", "until": time.time() + clock}
     store.put_if_unchanged(s3_lease.LEASE_PATH, json.dumps(record).encode(), None)
@@ -170,14 +162,14 @@ def test_lease_lasts_as_long_if_its_writer_has_a_wrong_clock(
 @pytest.mark.parametrize(
     "data", [b"", b"{", b"[]", b"[" * 100_000, b'{"until": "x", "token": [1]}', b'{"until": null}']
 )
-def test_damaged_lease_is_free(bucket: str, data: bytes) -> None:
+def test_damaged_lease_is_free(bucket, data):
     store = S3Storage.from_url(bucket)
     store.put_if_unchanged(s3_lease.LEASE_PATH, data, None)
     with store.lease(0) as token:
         assert token == 1
 
 
-def test_storage_rejects_writes_after_its_lease_was_lost(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_storage_rejects_writes_after_its_lease_was_lost(bucket, monkeypatch):
     monkeypatch.setattr(s3_lease, "LEASE_SECONDS", 0.3)
     store, other = S3Storage.from_url(bucket), S3Storage.from_url(bucket)
     other.write({"there": b"1"})
@@ -208,7 +200,7 @@ def test_storage_rejects_writes_after_its_lease_was_lost(bucket: str, monkeypatc
     assert (other.read("there"), other.read("x")) == (b"1", None)
 
 
-def test_conditional_write_fails_if_another_publisher_wrote_first(bucket: str) -> None:
+def test_conditional_write_fails_if_another_publisher_wrote_first(bucket):
     store = S3Storage.from_url(bucket)
     tag = store.put_if_unchanged("x", b"1", None)
     store.put_if_unchanged("x", b"2", tag)
@@ -219,7 +211,7 @@ def test_conditional_write_fails_if_another_publisher_wrote_first(bucket: str) -
     assert store.read("x") == b"2"
 
 
-def test_missing_bucket_is_an_error(bucket: str, key: Path, dist: Path) -> None:
+def test_missing_bucket_is_an_error(bucket, key, dist):
     with pytest.raises(ExternalError, match="does not exist"):
         publisher.publish(dist, Target("s3://nobody-has-this/x"), QuietLog(), skip_layout_check=True)
 
@@ -228,18 +220,14 @@ def publish_to(dist: Path, bucket: str) -> None:
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
 
 
-def test_denied_access_says_which_variables_to_check(
-    proxy: buckets.FaultProxy, bucket: str, key: Path, dist: Path
-) -> None:
+def test_denied_access_says_which_variables_to_check(proxy, bucket, key, dist):
     proxy.always = 403
     with pytest.raises(ExternalError, match="access denied") as error:
         publish_to(dist, bucket)
     assert "AWS_ACCESS_KEY_ID" in error.value.hint
 
 
-def test_stalled_server_times_out(
-    proxy: buckets.FaultProxy, bucket: str, key: Path, dist: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stalled_server_times_out(proxy, bucket, key, dist, monkeypatch):
     monkeypatch.setattr(s3, "TIMEOUT", timedelta(seconds=2))
     proxy.always = buckets.STALL
     begun = time.monotonic()
@@ -248,9 +236,7 @@ def test_stalled_server_times_out(
     assert time.monotonic() - begun < TIMEOUT
 
 
-def test_transient_server_errors_are_retried(
-    proxy: buckets.FaultProxy, bucket: str, key: Path, dist: Path, tmp_path: Path
-) -> None:
+def test_transient_server_errors_are_retried(proxy, bucket, key, dist, tmp_path):
     proxy.faults = [500, 503, 500]
     publish_to(dist, bucket)
     assert not proxy.faults
@@ -258,9 +244,7 @@ def test_transient_server_errors_are_retried(
 
 
 @pytest.mark.parametrize("status", [403, 500])
-def test_failed_publish_leaves_the_previous_repository(
-    proxy: buckets.FaultProxy, bucket: str, key: Path, dist: Path, tmp_path: Path, status: int
-) -> None:
+def test_failed_publish_leaves_the_previous_repository(proxy, bucket, key, dist, tmp_path, status):
     publish_to(dist, bucket)
     before = client_view.read_repository(download(bucket, tmp_path / "before"))
     newer = five(tmp_path / "newer", "1.36.4")

@@ -14,7 +14,6 @@ from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.storage.factory import open_storage
 from kubeparcel.repository.storage.s3 import S3Storage
-from tests.support import buckets
 from tests.support.package_builders import five
 
 UNPUBLISHED = "Clients still see the previous state"
@@ -23,14 +22,14 @@ CLOSED_PORT = "http://127.0.0.1:9"
 
 
 @pytest.mark.parametrize("url", ["s3://", "s3:///", "s3:///x", "s3:////x/y"])
-def test_url_without_a_bucket_is_rejected(url: str) -> None:
+def test_url_without_a_bucket_is_rejected(url):
     with pytest.raises(ConfigurationError, match="No bucket name in") as error:
         open_storage(url)
     assert url in error.value.message
     assert "s3://BUCKET/PREFIX" in error.value.hint
 
 
-def test_bucket_name_with_invalid_characters_is_rejected() -> None:
+def test_bucket_name_with_invalid_characters_is_rejected():
     with pytest.raises(ConfigurationError, match="Invalid bucket name 'a bucket'"):
         open_storage("s3://a bucket/x")
 
@@ -62,9 +61,7 @@ def test_bucket_name_with_invalid_characters_is_rejected() -> None:
         ),
     ],
 )
-def test_invalid_environment_is_rejected_before_any_request(
-    bucket: str, monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str | None], message: str, hint: str
-) -> None:
+def test_invalid_environment_is_rejected_before_any_request(bucket, monkeypatch, variables, message, hint):
     set_variables(monkeypatch, variables)
     with pytest.raises(ConfigurationError) as error:
         open_storage(bucket)
@@ -80,7 +77,7 @@ def set_variables(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str |
             monkeypatch.setenv(name, value)
 
 
-def test_missing_credentials_are_named(bucket: str, key: Path, dist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_named(bucket, key, dist, monkeypatch):
     set_variables(monkeypatch, {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None})
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", CLOSED_PORT)  # no cloud has started this machine
     with pytest.raises(ExternalError, match="no credentials") as error:
@@ -96,9 +93,7 @@ def test_missing_credentials_are_named(bucket: str, key: Path, dist: Path, monke
         ("http://nowhere.invalid", "cannot connect to http://nowhere.invalid"),
     ],
 )
-def test_endpoint_that_cannot_be_reached_is_named(
-    bucket: str, monkeypatch: pytest.MonkeyPatch, endpoint: str, message: str
-) -> None:
+def test_endpoint_that_cannot_be_reached_is_named(bucket, monkeypatch, endpoint, message):
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     with pytest.raises(ExternalError) as error:
         open_storage(bucket).file_names("")
@@ -107,16 +102,14 @@ def test_endpoint_that_cannot_be_reached_is_named(
     assert UNPUBLISHED not in error.value.hint
 
 
-def test_https_endpoint_of_a_server_without_tls_is_named(
-    bucket: str, server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_https_endpoint_of_a_server_without_tls_is_named(bucket, server, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.replace("http:", "https:"))
     with pytest.raises(ExternalError, match="no TLS") as error:
         open_storage(bucket).file_names("")
     assert "http://" in error.value.hint
 
 
-def test_missing_bucket_is_named_by_every_task(bucket: str, key: Path, dist: Path) -> None:
+def test_missing_bucket_is_named_by_every_task(bucket, key, dist):
     missing = "s3://nobody-has-this/x"
     for task in (
         lambda: publish(dist, missing),
@@ -148,9 +141,7 @@ def publish(dist: Path, bucket: str) -> None:
         (405, "MethodNotAllowed", "does not answer like an S3 server", "Check AWS_ENDPOINT_URL"),
     ],
 )
-def test_error_code_of_the_server_leads_to_the_variable(
-    proxy: buckets.FaultProxy, bucket: str, status: int, code: str, message: str, hint: str
-) -> None:
+def test_error_code_of_the_server_leads_to_the_variable(proxy, bucket, status, code, message, hint):
     proxy.always, proxy.code = status, code
     storage = S3Storage.from_url(bucket)
     for request in (lambda: storage.file_names(""), lambda: storage.read("x")):
@@ -160,9 +151,7 @@ def test_error_code_of_the_server_leads_to_the_variable(
         assert UNPUBLISHED not in error.value.hint
 
 
-def test_only_a_publisher_is_told_what_clients_see(
-    proxy: buckets.FaultProxy, bucket: str, key: Path, dist: Path, tmp_path: Path
-) -> None:
+def test_only_a_publisher_is_told_what_clients_see(proxy, bucket, key, dist, tmp_path):
     publish(dist, bucket)
     newer = five(tmp_path / "newer", "1.36.4")
     hints = []
@@ -180,15 +169,13 @@ def test_only_a_publisher_is_told_what_clients_see(
     assert UNPUBLISHED not in error.value.hint
 
 
-def test_failure_while_suites_change_does_not_claim_the_previous_state(
-    proxy: buckets.FaultProxy, bucket: str, key: Path, dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failure_while_suites_change_does_not_claim_the_previous_state(proxy, bucket, key, dist, tmp_path, monkeypatch):
     publish(dist, bucket)
     put = S3Storage._put
 
     def fail_at_release(self: S3Storage, path: str, *args: object, **options: object) -> object:
         proxy.always = 403 if path.endswith("yum/stable/repodata/repomd.xml") else 0
-        return put(self, path, *args, **options)  # type: ignore[arg-type]
+        return put(self, path, *args, **options)
 
     monkeypatch.setattr(S3Storage, "_put", fail_at_release)
     with pytest.raises(ExternalError, match="access denied") as error:
