@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.errors import DigestError, DiskError
+from kubeparcel.files import atomic_write, translate_os_errors
 from kubeparcel.paths import PACKAGE
-from kubeparcel.store import DAY, Store, atomic_write, translate_os_errors
+from kubeparcel.store import DAY, Store
 
 ADD = """
 import sys

@@ -23,9 +23,7 @@ from typing import Any, BinaryIO
 from kubeparcel import record_key
 from kubeparcel.beneath import OwnFolder, is_folder, open_without_links
 from kubeparcel.errors import DigestError, DiskError
-from kubeparcel.files import atomic_write, sha256_of, translate_os_errors
-
-__all__ = ["Store", "atomic_write", "sha256_of", "translate_os_errors"]
+from kubeparcel.files import sha256_of, translate_os_errors
 
 DIGEST_CACHE_SIZE = 1 << 20
 """Size in bytes from which a file's MD5 or SHA-1 is cached: below, computing it is faster."""

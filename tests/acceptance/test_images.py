@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel import process
+from kubeparcel.files import sha256_of
 from kubeparcel.hosts import catalog, systemd_node
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.engine_cli import select_engine
@@ -23,7 +24,7 @@ from kubeparcel.images.archive import read_archive
 from kubeparcel.images.node_image import ensure_node_image
 from kubeparcel.model import Arch, Version
 from kubeparcel.packages.find import find_package_files
-from kubeparcel.store import Store, sha256_of
+from kubeparcel.store import Store
 from kubeparcel.templates import render
 from tests.acceptance.conftest import KUBERNETES, Site
 from tests.acceptance.engines import dockerd, registry

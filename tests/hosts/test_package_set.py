@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from kubeparcel.files import sha256_of
 from kubeparcel.hosts.package_set import load_package_sets
 from kubeparcel.model import Format
-from kubeparcel.store import sha256_of
 from tests.acceptance.small_packages import small_samples, write_set
 
 

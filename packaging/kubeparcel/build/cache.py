@@ -17,10 +17,11 @@ from pathlib import Path
 
 from kubeparcel.beneath import is_folder, open_without_links
 from kubeparcel.build.assembler import BuiltPackage
+from kubeparcel.files import translate_os_errors
 from kubeparcel.hosts import image_cache
 from kubeparcel.hosts.image_cache import CachedImage
 from kubeparcel.lock_models import Lock
-from kubeparcel.store import DAY, Store, translate_os_errors
+from kubeparcel.store import DAY, Store
 
 BUILDS = "build"
 """The kind of the records of builds."""

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.console import quantity
 from kubeparcel.errors import Busy
+from kubeparcel.files import atomic_write, sha256_of, translate_os_errors
 from kubeparcel.journal import LOG_NAME
 from kubeparcel.paths import cache_dir
-from kubeparcel.store import Store, atomic_write, sha256_of, translate_os_errors
+from kubeparcel.store import Store
 from kubeparcel.trust.sbom_files import FOLDER
 
 if TYPE_CHECKING:

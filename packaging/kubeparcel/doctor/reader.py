@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from kubeparcel.errors import DownloadError
+from kubeparcel.files import translate_os_errors
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import LimitExceeded
 from kubeparcel.packages.limits import Limit
@@ -16,7 +17,6 @@ from kubeparcel.repository.storage.base import StorageReader, check_path
 from kubeparcel.repository.storage.folder import FolderStorage
 from kubeparcel.sources.http.request import first_bytes
 from kubeparcel.sources.http.urls import redact_url
-from kubeparcel.store import translate_os_errors
 
 T = TypeVar("T")
 BLOCK = 1 << 20

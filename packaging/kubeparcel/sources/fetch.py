@@ -9,10 +9,11 @@ from pathlib import Path
 
 from kubeparcel.console import Log, ProgressTask
 from kubeparcel.errors import ConfigurationError, DigestError
+from kubeparcel.files import translate_os_errors
 from kubeparcel.lock_models import STATED, Artifact
 from kubeparcel.sources.checksums import Checksum
 from kubeparcel.sources.transport import ProgressCallback, Transport
-from kubeparcel.store import Store, translate_os_errors
+from kubeparcel.store import Store
 from kubeparcel.threads import CancelToken
 
 _CHECKSUMS = "checksum"

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from kubeparcel.errors import ToolError, UnknownVersion, Unreachable
+from kubeparcel.files import translate_os_errors
 from kubeparcel.lock_models import BuildVariant
 from kubeparcel.model import Arch
 from kubeparcel.paths import cache_dir
 from kubeparcel.process import CompletedProcess, failed_process, run
-from kubeparcel.store import Store, translate_os_errors
+from kubeparcel.store import Store
 
 WHEEL = "go-wheel"
 """The kind of the record of the installed wheel."""

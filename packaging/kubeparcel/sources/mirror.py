@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kubeparcel.config.component_models import SERIES
 from kubeparcel.console import Log, quantity
 from kubeparcel.errors import ConfigurationError, DigestError, ExternalError
+from kubeparcel.files import atomic_write, sha256_of, translate_os_errors
 from kubeparcel.lock_models import STATED, Artifact, Component, InputPolicy, Lock
 from kubeparcel.model import Version
 from kubeparcel.sources.checksums import DIGITS
@@ -18,7 +19,7 @@ from kubeparcel.sources.fetch import expected_sha256, file_checksum
 from kubeparcel.sources.local_mirror import LocalMirror
 from kubeparcel.sources.signature_bundle import BUNDLE
 from kubeparcel.sources.upstream import Upstream
-from kubeparcel.store import Store, atomic_write, sha256_of, translate_os_errors
+from kubeparcel.store import Store
 from kubeparcel.threads import CancelToken, parallel_map
 from kubeparcel.user_cache import open_store
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kubeparcel.files import translate_os_errors
 from kubeparcel.lock_models import Patch
 from kubeparcel.model import Version
 from kubeparcel.sources.go_toolchain import OUTSIDE_MODULES, Go
 from kubeparcel.sources.patch_application import ParsedPatch, apply
 from kubeparcel.sources.patches import PatchError, parse
-from kubeparcel.store import translate_os_errors
 
 if TYPE_CHECKING:
     from kubeparcel.config.component_models import GoSpec

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kubeparcel.files import sha256_of
 from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.packages.reader import read_package
-from kubeparcel.store import sha256_of
 from kubeparcel.trust.document import serialize
 from kubeparcel.trust.sbom_files import FORMATS
 from kubeparcel.trust.subject import Subject

@@ -12,8 +12,8 @@ from kubeparcel.build.lock.document import documents
 from kubeparcel.build.lock.parser import INVALID, parse_lock, parse_locks
 from kubeparcel.config.yaml_file import LOADER
 from kubeparcel.errors import ConfigurationError
+from kubeparcel.files import atomic_write
 from kubeparcel.lock_models import Lock
-from kubeparcel.store import atomic_write
 
 NAME = "kubeparcel.lock"
 _MAX_SIZE = 16 << 20

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from kubeparcel.beneath import open_without_links
 from kubeparcel.errors import DownloadError, Unreachable
+from kubeparcel.files import translate_os_errors
 from kubeparcel.packages import limits
 from kubeparcel.packages.limits import Limit
 from kubeparcel.sanitize import is_number
@@ -28,7 +29,6 @@ from kubeparcel.sources.http.request import (
 from kubeparcel.sources.http.retry import RetryPolicy, parse_http_date, retry
 from kubeparcel.sources.http.urls import host_of, redact_url
 from kubeparcel.sources.transport import FileStat, ProgressCallback
-from kubeparcel.store import translate_os_errors
 from kubeparcel.threads import CancelToken, parallel_map
 
 if TYPE_CHECKING:
