@@ -14,7 +14,8 @@ from kubeparcel.beneath import OwnFolder
 from kubeparcel.build.cache import read_cache
 from kubeparcel.errors import ConfigurationError, DigestError, DiskError
 from kubeparcel.sources.local_mirror import LocalMirror
-from kubeparcel.store import DAY, Store
+from kubeparcel.store import Store
+from kubeparcel.store_folder import DAY
 from kubeparcel.threads import CancelToken
 
 DATA = b"data"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import subprocess
@@ -13,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.errors import DigestError, DiskError
-from kubeparcel.files import atomic_write, translate_os_errors
 from kubeparcel.paths import PACKAGE
-from kubeparcel.store import DAY, Store
+from kubeparcel.store import Store
+from kubeparcel.store_folder import DAY
 
 ADD = """
 import sys
@@ -104,21 +103,6 @@ def test_killed_process_leaves_no_partial_file_in_the_store(store, tmp_path):
         assert store.get(digest)
 
 
-def test_old_leftovers_of_killed_processes_are_removed(store):
-    for folder, age in (("scratch", DAY), ("partial", 7 * DAY)):
-        for name, seconds in (("new", 60), ("old", age + 60)):
-            path = store.root / folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir() if folder == "scratch" else path.write_bytes(b"x")
-            os.utime(path, (time.time() - seconds,) * 2)
-    later = Store(store.root)
-    later.partial("x")
-    with later.scratch():
-        assert not (store.root / "scratch/old").exists()
-    assert (store.root / "scratch/new").exists()
-    assert [path.name for path in (store.root / "partial").iterdir()] == ["new"]
-
-
 def test_records_are_permanent_and_damaged_ones_are_ignored(store):
     assert store.get_record("go", "recipe") is None
     store.put_record("go", "recipe", {"kubelet": "ab"})
@@ -151,39 +135,6 @@ def test_records_are_listed_by_last_use(store):
     assert [value for _, value in store.records("go")] == ["new"]
 
 
-def test_waiting_for_a_lock_can_be_given_up(store):
-    def give_up() -> None:
-        raise TimeoutError
-
-    with store.lock("work"), pytest.raises(TimeoutError), Store(store.root).lock("work", give_up):
-        pytest.fail("the lock was acquired twice")
-    with store.lock("work"):
-        pass
-
-
-def test_file_in_place_of_the_store_is_reported(tmp_path):
-    (tmp_path / "file").write_bytes(b"")
-    store = Store(tmp_path / "file")
-    for use in (lambda: store.partial("x"), lambda: store.get_record("go", "x")):
-        with pytest.raises(DiskError, match="A file is in the way of a folder"):
-            use()
-
-
-def test_file_is_written_completely_or_not_at_all(tmp_path):
-    target = tmp_path / "new" / "file"
-    with pytest.raises(TypeError), atomic_write(target) as part:
-        part.write_bytes("no bytes")
-    assert list(target.parent.iterdir()) == []
-    with atomic_write(target) as part:
-        part.write_bytes(b"whole")
-    assert target.read_bytes() == b"whole"
-
-
-def test_only_errors_of_the_disk_become_disk_errors(tmp_path):
-    with pytest.raises(FileNotFoundError), translate_os_errors(tmp_path):
-        (tmp_path / "none").read_bytes()
-
-
 def test_every_damaged_or_missing_file_is_named(store):
     digests = {store.add_bytes(name.encode()): name for name in ("kubelet", "kubectl", "kubeadm", "crictl")}
     damaged, removed, intact, other = digests
@@ -198,19 +149,9 @@ def test_every_damaged_or_missing_file_is_named(store):
     assert store.get(intact)
 
 
-def test_read_only_store_offers_a_scratch_folder_elsewhere(tmp_path):
+def test_file_in_place_of_the_store_is_reported(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with Store(tmp_path / "file").scratch(elsewhere=True) as folder:
-        (folder / "x").write_bytes(b"x")
-    assert not folder.exists()
-
-
-def test_full_disk_is_reported_for_the_file_that_is_written(tmp_path):
-    for error in (
-        OSError(28, "No space left", "source", None, "target"),
-        OSError(30, "Read-only", "a", None, "target"),
-    ):
-        with pytest.raises(DiskError, match=r"^target:"), translate_os_errors(tmp_path):
-            raise error
-    with pytest.raises(DiskError, match=r"^source:"), translate_os_errors(tmp_path):
-        raise OSError(errno.EIO, "I/O error", "source", None, "target")
+    store = Store(tmp_path / "file")
+    for use in (lambda: store.partial("x"), lambda: store.get_record("go", "x")):
+        with pytest.raises(DiskError, match="A file is in the way of a folder"):
+            use()

@@ -15,7 +15,8 @@ from kubeparcel.errors import Unreachable
 from kubeparcel.hosts import image_cache
 from kubeparcel.hosts.image_cache import CachedImage
 from kubeparcel.paths import cache_dir
-from kubeparcel.store import DAY, Store
+from kubeparcel.store import Store
+from kubeparcel.store_folder import DAY
 from tests.cli.conftest import Program
 from tests.support.fake_sources import FakeSource
 

@@ -21,7 +21,8 @@ from kubeparcel.files import translate_os_errors
 from kubeparcel.hosts import image_cache
 from kubeparcel.hosts.image_cache import CachedImage
 from kubeparcel.lock_models import Lock
-from kubeparcel.store import DAY, Store
+from kubeparcel.store import Store
+from kubeparcel.store_folder import DAY
 
 BUILDS = "build"
 """The kind of the records of builds."""
