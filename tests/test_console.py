@@ -33,7 +33,7 @@ def test_message_may_be_empty():
     assert stream.getvalue().strip() == "Source"
 
 
-def test_warning_is_labelled_as_one():
+def test_warning_is_labeled_as_one():
     workdir, stream = lines()
     workdir.warn("cri-tools 1.37 is not out")
     assert stream.getvalue() == "Warning    cri-tools 1.37 is not out\n"

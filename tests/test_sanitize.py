@@ -38,7 +38,7 @@ def test_printing_takes_linear_time():
     assert time.monotonic() - started < 5
 
 
-def test_only_coloured_marks_of_reports_reach_a_terminal():
+def test_only_colored_marks_of_reports_reach_a_terminal():
     text = "\x1b[32m✓\x1b[0m 1 \x1b[31m✗\x1b[0m \x1b[31mred\x1b[0m \x1b[2J\x9b2J\u202e"
     assert for_terminal(text) == "\x1b[32m✓\x1b[0m 1 \x1b[31m✗\x1b[0m red <U+009B>2J<U+202E>"
 

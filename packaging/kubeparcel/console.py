@@ -70,8 +70,8 @@ class PlainLog:
         self.interval = interval
 
     def info(self, label: str, text: str) -> None:
-        journal.record(_labelled(label, text))
-        print_message(_labelled(label, text), self.stream)
+        journal.record(_labeled(label, text))
+        print_message(_labeled(label, text), self.stream)
 
     def warn(self, text: str) -> None:
         self.info("Warning", text)
@@ -107,7 +107,7 @@ class QuietLog:
     """Prints warnings only."""
 
     def info(self, label: str, text: str) -> None:
-        journal.record(_labelled(label, text))
+        journal.record(_labeled(label, text))
 
     def warn(self, text: str) -> None:
         journal.record(f"Warning: {text}")
@@ -138,11 +138,11 @@ class LiveLog:
         self.guard = threading.Lock()
 
     def info(self, label: str, text: str) -> None:
-        journal.record(_labelled(label, text))
-        self.console.print(for_terminal(_labelled(label, text)), markup=False, soft_wrap=True)
+        journal.record(_labeled(label, text))
+        self.console.print(for_terminal(_labeled(label, text)), markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        text = _labelled("Warning", text)
+        text = _labeled("Warning", text)
         journal.record(text)
         self.console.print(for_terminal(text), markup=False, style="yellow", soft_wrap=True)
 
@@ -238,6 +238,6 @@ def duration(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02d}"
 
 
-def _labelled(label: str, text: str) -> str:
+def _labeled(label: str, text: str) -> str:
     first, *more = with_program_name(text).splitlines() or [""]
     return "\n".join([f"{label:<{INDENT}}{first}", *(" " * INDENT + line for line in more)])

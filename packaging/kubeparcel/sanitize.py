@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours, cursor movements (ECMA-48, 5.4)
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colors, cursor movements (ECMA-48, 5.4)
     r"|\x1b[]PX^_](?:[^\x07\x1b\n]*(?:\x07|\x1b\\))?"  # titles, links and other strings (ECMA-48, 5.6)
     r"|\x1b[ -/]*[0-~]"
 )
@@ -17,7 +17,7 @@ _INVISIBLE = re.compile(
 surrogates, noncharacters."""
 
 _MARK = re.compile(r"(\x1b\[3[12]m(?:✓|✗|ok|FAIL)\x1b\[0m)")
-"""The coloured marks of our own reports."""
+"""The colored marks of our own reports."""
 
 _URL = re.compile(r"(?<=://)\S+")
 _DIGITS = {8: re.compile(r"[0-7]{1,22}"), 10: re.compile(r"[0-9]{1,19}")}
@@ -35,7 +35,7 @@ def one_line(text: str) -> str:
 
 
 def for_terminal(text: str) -> str:
-    """Return printable text in which the coloured marks of reports are left: for all that is printed."""
+    """Return printable text in which the colored marks of reports are left: for all that is printed."""
     parts = _MARK.split(text)
     return "".join(part if index % 2 else printable(part) for index, part in enumerate(parts))
 

@@ -58,7 +58,7 @@ def _built_for_arm64(draft: PackageDraft) -> None:
     draft.replace_content("/usr/bin/kubectl", elf("kubectl", machine=183))
 
 
-# How a scriptlet of each format recognises a first installation.
+# How a scriptlet of each format recognizes a first installation.
 _FIRST_INSTALLATION = {"deb": '[ -z "$2" ]', "rpm": '[ "$1" -eq 1 ]'}
 
 

@@ -1,4 +1,4 @@
-"""The cluster level with real packages, patched ones: a new cluster, and one that is upgraded."""
+"""The cluster level with real, patched packages: a new cluster, and one that is upgraded."""
 
 from __future__ import annotations
 

@@ -86,19 +86,19 @@ def running(engine, store) -> Iterator[subprocess.Popen[str]]:
     if process.poll() is None:
         process.kill()
     process.communicate()
-    cleanup.remove_labelled(engine, f"{cleanup.RUN_LABEL}={lines[0]}")
+    cleanup.remove_labeled(engine, f"{cleanup.RUN_LABEL}={lines[0]}")
     for folder in (store.root / "scratch").glob(f"hosts-{host},*"):
         shutil.rmtree(folder)
 
 
 def remaining(engine: Engine, run: str) -> list[str]:
     """Return the kinds of the resources that a run has."""
-    return sorted(str(resource.kind) for resource in engine.list_labelled(f"{cleanup.RUN_LABEL}={run}"))
+    return sorted(str(resource.kind) for resource in engine.list_labeled(f"{cleanup.RUN_LABEL}={run}"))
 
 
 def volumes(engine: Engine, run: str) -> list[str]:
     """Return the volumes of a run's containers."""
-    resources = engine.list_labelled(f"{cleanup.RUN_LABEL}={run}")
+    resources = engine.list_labeled(f"{cleanup.RUN_LABEL}={run}")
     names = [r.name for r in resources if r.kind is ResourceKind.CONTAINER]
     mounts = [mount for name in names for mount in engine.inspect(name)["Mounts"]]
     return [mount["Name"] for mount in mounts if mount["Type"] == "volume"]
@@ -197,7 +197,7 @@ def test_a_container_kept_for_debugging_stays_and_the_log_has_the_command_to_ent
     assert f"{engine.name} exec -it {container.name} bash" in output
     with open_session(store, QuietLog()):
         assert remaining(engine, run) == ["container"]
-    assert cleanup.remove_labelled(engine, f"{cleanup.RUN_LABEL}={run}") == [f"container {container.name}"]
+    assert cleanup.remove_labeled(engine, f"{cleanup.RUN_LABEL}={run}") == [f"container {container.name}"]
     assert remaining(engine, run) == []
 
 

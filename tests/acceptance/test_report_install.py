@@ -67,7 +67,7 @@ def test_without_keep_the_container_is_removed(engine: Engine, binaries_cache: P
         host = catalog.load_hosts().get("trixie")
         run = LevelRun.create(session, [new])
         report = run_level(level.LEVEL, run, [host], only=["kubectl-alone"])
-        left = session.engine.list_labelled(f"{cleanup.RUN_LABEL}={session.run_id}")
+        left = session.engine.list_labeled(f"{cleanup.RUN_LABEL}={session.run_id}")
     assert not report.passed
     assert "Kept" not in stream.getvalue()
     assert left == []

@@ -143,12 +143,12 @@ def test_hostile_package_output_is_shown_as_text_and_never_runs(page: Page) -> N
     assert page.console_messages() == []
 
 
-def test_text_has_enough_contrast_in_both_colour_schemes(page: Page) -> None:
+def test_text_has_enough_contrast_in_both_color_schemes(page: Page) -> None:
     for scheme, dark in (("light", False), ("dark", True)):
         page.open(scheme=scheme)
-        colours = "getComputedStyle(document.body)"
+        colors = "getComputedStyle(document.body)"
         back, front = (
-            sum(map(int, page.evaluate(f"{colours}.{name}.match(/[0-9]+/g)"))) for name in ("backgroundColor", "color")
+            sum(map(int, page.evaluate(f"{colors}.{name}.match(/[0-9]+/g)"))) for name in ("backgroundColor", "color")
         )
         assert (back < front) is dark
         assert abs(back - front) > 400

@@ -154,7 +154,7 @@ def _measure_peak_memory(session: Session) -> Iterator[_PeakMemory]:
     def measure() -> None:
         while not stopped.wait(0.5):
             with suppress(ToolError, OSError, ValueError):  # a container that is just being removed
-                resources = session.engine.list_labelled(f"{RUN_LABEL}={session.run_id}")
+                resources = session.engine.list_labeled(f"{RUN_LABEL}={session.run_id}")
                 names = [r.name for r in resources if r.kind is ResourceKind.CONTAINER]
                 peak.bytes = max(peak.bytes, sum(_memory(session, name) for name in names))
 

@@ -56,7 +56,7 @@ def test_build_writes_valid_sboms_of_each_package_and_the_release(sbom_folder):
     assert names == {"kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools", "acme-tools"}
 
 
-def test_own_package_has_its_own_licence_and_claims_nothing_about_its_files(sbom_folder):
+def test_own_package_has_its_own_license_and_claims_nothing_about_its_files(sbom_folder):
     document = json.loads((sbom_folder / "acme-tools_1.0.0-1_all.deb.cdx.json").read_bytes())
     package = document["metadata"]["component"]
     assert package["licenses"] == [{"license": {"name": "proprietary"}}]
@@ -66,7 +66,7 @@ def test_own_package_has_its_own_licence_and_claims_nothing_about_its_files(sbom
     assert {"aggregate": "unknown", "dependencies": [tool["bom-ref"]]} in document["compositions"]
 
 
-def test_files_of_kubeparcel_have_a_licence_and_binaries_name_their_download(sbom_folder):
+def test_files_of_kubeparcel_have_a_license_and_binaries_name_their_download(sbom_folder):
     document = json.loads((sbom_folder / "kubelet_1.36.3-1_amd64.deb.cdx.json").read_bytes())
     licenses = {part["name"]: part.get("licenses") for part in document["components"]}
     assert licenses["/lib/systemd/system/kubelet.service"] == [{"expression": "Apache-2.0"}]

@@ -97,17 +97,17 @@ class _Terminal(io.StringIO):
         return True
 
 
-def test_colours_need_a_terminal_and_no_no_color(monkeypatch):
+def test_colors_need_a_terminal_and_no_no_color(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     assert "\x1b[31m✗" in render_text([Report("layout", (EXTRA_ARGS,))], TextStyle.for_stream(_Terminal()))
-    assert not TextStyle.for_stream(io.StringIO()).colour
+    assert not TextStyle.for_stream(io.StringIO()).color
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not TextStyle.for_stream(_Terminal()).colour
+    assert not TextStyle.for_stream(_Terminal()).color
 
 
-def test_colours_keep_the_columns_aligned():
-    lines = [render_text([Report("layout", PASSED)], TextStyle(colour=colour)) for colour in (True, False)]
+def test_colors_keep_the_columns_aligned():
+    lines = [render_text([Report("layout", PASSED)], TextStyle(color=color)) for color in (True, False)]
     plain = lines[0].replace("\x1b[32m", "").replace("\x1b[0m", "")
     assert plain == lines[1]
 

@@ -48,7 +48,7 @@ def test_own_pages_in_a_bucket_stay(key, dist, bucket, tmp_path):
 
 
 @pytest.mark.parametrize("place", ["index.html", "apt/dists/stable/index.html"])
-def test_pages_of_earlier_versions_are_recognised_as_ours(publish, repo, tmp_path, place):
+def test_pages_of_earlier_versions_are_recognized_as_ours(publish, repo, tmp_path, place):
     publish()
     page = repo / place
     page.write_text(page.read_text().replace(GENERATOR, ""))

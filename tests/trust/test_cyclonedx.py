@@ -120,7 +120,7 @@ def test_modules_of_several_programs_are_listed_once(nfpm):
         ("", None),
     ],
 )
-def test_licence_is_an_expression_or_a_name(nfpm, license_, licenses):
+def test_license_is_an_expression_or_a_name(nfpm, license_, licenses):
     document = cyclonedx_of(package(nfpm, {"/etc/x": "x"}, license_=license_))
     assert document["metadata"]["component"].get("licenses") == licenses
 

@@ -71,7 +71,7 @@ def test_unknown_static_links_are_noassertion(nfpm, c_program, program):
     ("license_", "declared", "others"),
     [("MIT", "MIT", []), ("acme EULA, v2", "LicenseRef-acme-EULA-v2", ["acme EULA, v2"]), ("", "NOASSERTION", [])],
 )
-def test_licence_that_spdx_does_not_list_is_quoted(nfpm, license_, declared, others):
+def test_license_that_spdx_does_not_list_is_quoted(nfpm, license_, declared, others):
     document = spdx_of(package(nfpm, {"/etc/x": "x"}, license_=license_))
     assert packages(document)["small"]["licenseDeclared"] == declared
     assert [row["extractedText"] for row in document.get("hasExtractedLicensingInfos", ())] == others

@@ -1,4 +1,4 @@
-"""Whose containers, networks and folders are, across reboots and machines; those of killed processes are removed."""
+"""Labels containers, networks and folders with the process that owns them, and removes those of exited processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from kubeparcel.errors import ToolError
-from kubeparcel.hosts.engine import Engine, LabelledResource
+from kubeparcel.hosts.engine import Engine, LabeledResource
 from kubeparcel.store import Store
 
 RUN_LABEL = "kubeparcel.run"
@@ -83,22 +83,22 @@ def _start_time(pid: int) -> int | None:
 def remove_stale(engine: Engine, store: Store) -> list[str]:
     """Remove what exited processes left, except containers kept on purpose; return the names."""
 
-    def is_stale(resource: LabelledResource) -> bool:
+    def is_stale(resource: LabeledResource) -> bool:
         owner = ProcessIdentity.parse(resource.labels.get(OWNER_LABEL, ""))
         return owner is not None and owner.has_exited and KEPT_LABEL not in resource.labels
 
-    keepers = {resource.labels.get(OWNER_LABEL, "") for resource in engine.list_labelled(KEPT_LABEL)}
-    return [*remove_labelled(engine, RUN_LABEL, is_stale), *_remove_stale_folders(store, keepers)]
+    keepers = {resource.labels.get(OWNER_LABEL, "") for resource in engine.list_labeled(KEPT_LABEL)}
+    return [*remove_labeled(engine, RUN_LABEL, is_stale), *_remove_stale_folders(store, keepers)]
 
 
-def remove_labelled(
-    engine: Engine, label: str, is_selected: Callable[[LabelledResource], bool] = lambda _: True
+def remove_labeled(
+    engine: Engine, label: str, is_selected: Callable[[LabeledResource], bool] = lambda _: True
 ) -> list[str]:
     """Remove the resources with a label that `is_selected` returns True for; return their names.
 
     A resource that cannot be removed, as another process has just removed it, is no error.
     """
-    resources = [resource for resource in engine.list_labelled(label) if is_selected(resource)]
+    resources = [resource for resource in engine.list_labeled(label) if is_selected(resource)]
     for resource in resources:
         with suppress(ToolError):
             engine.remove(resource.kind, resource.name)

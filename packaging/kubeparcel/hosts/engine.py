@@ -64,7 +64,7 @@ class ContainerSpec:
 
 
 @dataclass(frozen=True)
-class LabelledResource:
+class LabeledResource:
     """A resource that has one of kubeparcel's labels."""
 
     kind: ResourceKind
@@ -172,7 +172,7 @@ class Engine:
         command = ["rm", *self.flags.force_remove] if is_container else [kind.value, "rm"]
         self._run([*command, name], 120, f"the removal of {name}")
 
-    def list_labelled(self, label: str) -> list[LabelledResource]:
+    def list_labeled(self, label: str) -> list[LabeledResource]:
         """Return all resources with a label, `name` or `name=value`, by kind."""
         resources = []
         for kind in ResourceKind:
@@ -184,7 +184,7 @@ class Engine:
                     labels = document.get("Config", document).get("Labels")
                     labels = labels or document.get("labels") or {}
                     name = document.get("Name") or document.get("name") or identifier
-                    resources.append(LabelledResource(kind, name.removeprefix("/"), labels))
+                    resources.append(LabeledResource(kind, name.removeprefix("/"), labels))
         return resources
 
     def _inspect(self, kind: ResourceKind, identifier: str) -> Mapping[str, Any]:

@@ -69,10 +69,10 @@ class Session:
         if self.stopped.is_set():
             raise KeyboardInterrupt
         name = f"kubeparcel-{self.run_id}-{host.name}-{spec.name}-{secrets.token_hex(2)}"
-        labelled = replace(spec, name=name, labels=self.labels)
-        flags = (*self.workarounds.flags_for(labelled), *self.engine_options)
+        labeled = replace(spec, name=name, labels=self.labels)
+        flags = (*self.workarounds.flags_for(labeled), *self.engine_options)
         try:
-            self.engine.start(replace(labelled, flags=flags))
+            self.engine.start(replace(labeled, flags=flags))
             yield Container(self.engine, name, host)
         finally:
             self.engine.close_shell(name)
@@ -98,7 +98,7 @@ class Session:
     def stop(self) -> None:
         """Remove all containers now; threads that wait for a command in one get an error."""
         self.stopped.set()
-        cleanup.remove_labelled(
+        cleanup.remove_labeled(
             self.engine,
             f"{cleanup.RUN_LABEL}={self.run_id}",
             lambda resource: resource.name not in self.kept_containers,

@@ -24,14 +24,14 @@ _ASCII = str.maketrans({"✓": "ok", "✗": "FAIL", "·": "-", "–": "-", "…"
 
 @dataclass(frozen=True)
 class TextStyle:
-    """Whether the output shows colours, and its encoding."""
+    """Whether the output shows colors, and its encoding."""
 
-    colour: bool = False
+    color: bool = False
     encoding: str = "utf-8"
 
     @classmethod
     def for_stream(cls, stream: TextIO) -> TextStyle:
-        """Return the style of a stream: colours on a terminal unless NO_COLOR (no-color.org)."""
+        """Return the style of a stream: colors on a terminal unless NO_COLOR (no-color.org)."""
         plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         return cls(stream.isatty() and not plain, stream.encoding or "ascii")
 
@@ -41,11 +41,11 @@ class TextStyle:
 
     @property
     def passed_mark(self) -> str:
-        return "\x1b[32m✓\x1b[0m" if self.colour else "✓"
+        return "\x1b[32m✓\x1b[0m" if self.color else "✓"
 
     @property
     def failed_mark(self) -> str:
-        return "\x1b[31m✗\x1b[0m" if self.colour else "✗"
+        return "\x1b[31m✗\x1b[0m" if self.color else "✗"
 
     def replace_unencodable(self, text: str) -> str:
         """Return the text in characters that the encoding has."""
@@ -68,7 +68,7 @@ def _level(report: Report, style: TextStyle) -> Iterator[str]:
         yield f"{label}– not run: {one_line(report.not_run)}"
         return
     summary = "   ".join(_host(report, host, style) for host in report.hosts or [""])
-    width = len(summary) - (style.colour and 9 * summary.count("\x1b[0m"))
+    width = len(summary) - (style.color and 9 * summary.count("\x1b[0m"))
     padding = " " * max(3, SECONDS_COLUMN - INDENT - width)
     yield f"{label}{summary}{padding}{duration(report.seconds)}"
     failures = sorted(report.failed, key=lambda check: (check.host, check.subject))

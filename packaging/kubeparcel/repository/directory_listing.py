@@ -17,7 +17,7 @@ GENERATOR = '<meta name="generator" content="kubeparcel">'
 """The mark of our pages."""
 
 _MARKS = (GENERATOR.encode(), b'<link rel="icon" href="data:,">')
-"""The generator mark of our pages, and the line by which pages of the first versions are recognised."""
+"""The generator mark of our pages, and the line by which pages of the first versions are recognized."""
 
 _HEAD, _READERS = 2048, 8
 _PLAIN = re.compile(r"[A-Za-z0-9._/+~:=-]+")

@@ -1,4 +1,4 @@
-"""What the SBOM formats have in common: identifiers and times that depend on the content alone, and licences."""
+"""What the SBOM formats have in common: identifiers and times that depend on the content alone, and licenses."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def serialize(document: Mapping[str, Any]) -> bytes:
 
 
 def spdx_expression(text: str) -> str:
-    """Return a licence as a valid SPDX expression; empty if it is none, such as `proprietary`."""
+    """Return a license as a valid SPDX expression; empty if it is none, such as `proprietary`."""
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
     try:
@@ -60,5 +60,5 @@ def spdx_expression(text: str) -> str:
 
 
 def reference(text: str) -> str:
-    """Return the identifier of a licence that SPDX does not list."""
+    """Return the identifier of a license that SPDX does not list."""
     return f"LicenseRef-{re.sub(r'[^A-Za-z0-9.]+', '-', text).strip('-') or 'unnamed'}"

@@ -17,7 +17,7 @@ _EC_DIGESTS = {"secp256r1": "sha256", "secp384r1": "sha384", "secp521r1": "sha51
 
 @dataclass(frozen=True)
 class PublicKey:
-    """A public key of cryptography, and the ID that signatures by it name."""
+    """A public key (an object of the library cryptography), and the key ID in its signatures."""
 
     key_id: str
     key: Any

@@ -17,7 +17,7 @@ from kubeparcel.trust.patched_source import PatchedSource, read_patched_source
 
 @dataclass(frozen=True)
 class Subject:
-    """A package file, its digest, and the vendor and licence of the settings, which debs do not record."""
+    """A package file, its digest, and the vendor and license of the settings, which debs do not record."""
 
     contents: PackageContents
     sha256: str
@@ -50,7 +50,7 @@ class Subject:
         return tuple(entry for entry in self.contents.entries if entry.kind in (FileType.FILE, FileType.HARDLINK))
 
     def file_licenses(self) -> Mapping[str, str]:
-        """Return the licence of each file that kubeparcel wrote, by path: the package's. That of others is unknown."""
+        """Return the license of each file that kubeparcel wrote, by path: the package's. That of others is unknown."""
         recorded = recorded_contents(read_record(self.contents))
         if recorded is None or not self.license:
             return {}

@@ -27,7 +27,7 @@ NODE_PACKAGES = ("kubeadm", "kubelet")
 IGNORED_PREFLIGHT_ERRORS = (
     "SystemVerification",  # the kernel's configuration is not readable there
     "FileContent--proc-sys-net-bridge-bridge-nf-call-iptables",
-    "Swap",  # belongs to the machine below
+    "Swap",  # is that of the machine that runs the container
     "NumCPU",
     "Mem",
     "CgroupVersion",
@@ -81,7 +81,7 @@ def configure_runtime(container: Container, cni_bin_dir: str, pause: str = "") -
 def kubelet_configuration(container: Container) -> Mapping[str, Any]:
     """Return a KubeletConfiguration that works in a container on this machine.
 
-    A full disk or swap of the machine below is not the packages' fault. cgroups of version 1 need
+    A full disk or swap of the machine that runs it is not the packages' fault. cgroups of version 1 need
     more settings (https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/).
     """
     common = {

@@ -40,7 +40,7 @@ FILES = (
         call("add_file", "/etc/kubernetes/manifests/x.yaml", kind="config|noreplace"),
         "no-stray-files",
     ),
-    Mutant("a licence among the plugins", "kubernetes-cni", call("add_file", "/opt/cni/bin/LICENSE"), "no-stray-files"),
+    Mutant("a license among the plugins", "kubernetes-cni", call("add_file", "/opt/cni/bin/LICENSE"), "no-stray-files"),
     Mutant("a link instead of the binary", "kubeadm", _link_binary, "file-types", also_fails=OTHER_BINARY),
     Mutant(
         "a unit only root can read, unasked", "kubelet", call("set_info", UNIT_PATH, mode=0o600), "modes", exact=True

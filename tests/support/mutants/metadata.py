@@ -11,7 +11,7 @@ METADATA = (
         set_fields(name="kubectl2"),
         "identity",
         exact=True,
-        also_fails=OTHER_IDENTITY | {"licence"},
+        also_fails=OTHER_IDENTITY | {"license-file"},
     ),
     Mutant(
         "another version", "kubectl", set_fields(version="1.36.2"), "identity", exact=True, also_fails=OTHER_IDENTITY
@@ -33,13 +33,13 @@ METADATA = (
         also_fails=OTHER_IDENTITY,
     ),
     Mutant(
-        "no licence",
+        "no license",
         "kubectl",
         lambda d: d.remove("copyright" if d.format == "deb" else "LICENSE"),
-        "licence",
+        "license-file",
         also_fails=MISSING_FILE,
     ),
-    Mutant("no licence in the header", "kubectl", set_fields(license=""), "licence", ("rpm",)),
+    Mutant("no license in the header", "kubectl", set_fields(license=""), "license-file", ("rpm",)),
     Mutant("a maintainer without address", "kubectl", set_fields(maintainer="somebody"), "maintainer", ("deb",)),
     Mutant("a maintainer without address", "kubectl", set_rpm_fields(packager="somebody"), "maintainer", ("rpm",)),
     Mutant("no homepage", "kubectl", set_fields(homepage=""), "maintainer"),

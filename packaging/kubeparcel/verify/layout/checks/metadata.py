@@ -1,4 +1,4 @@
-"""Checks of a package's metadata: name, version, maintainer, licence, digests, compression."""
+"""Checks of a package's metadata: name, version, maintainer, license, digests, compression."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def file_name(context: CheckContext) -> Iterator[Finding]:
         yield Finding(expected, actual, hint="Rename the file, or check which package it is.")
 
 
-@check("the package contains its licence")
-def licence(context: CheckContext) -> Iterator[Finding]:
-    """Report a missing or empty licence file, and an rpm without a License tag."""
+@check("the package contains its license")
+def license_file(context: CheckContext) -> Iterator[Finding]:
+    """Report a missing or empty license file, and an rpm without a License tag."""
     contents = context.contents
     folders = (f"/usr/share/doc/{contents.name}/", f"/usr/share/licenses/{contents.name}/")
     texts = [
@@ -79,7 +79,7 @@ def licence(context: CheckContext) -> Iterator[Finding]:
     ]
     if not texts or any(entry.kind is FileType.FILE and not entry.size for entry in texts):
         path = f"{folders[0]}copyright" if context.is_deb else f"{folders[1]}LICENSE"
-        yield Finding(f"the licence in {path}", "an empty file" if texts else "missing")
+        yield Finding(f"the license in {path}", "an empty file" if texts else "missing")
     if not context.is_deb and not contents.license:
         yield Finding("a License tag", "missing")
 
