@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeparcel.build import pipeline
 from kubeparcel.build.lock import lockfile
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import plan_packages
+from kubeparcel.build.release_build import fetch
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config import settings
 from kubeparcel.console import QuietLog
@@ -47,7 +47,7 @@ def create_writer(site: Site, store: Store, folder: Path, revision: str = "1", l
     assert lock
     flags = {"kubernetes": KUBERNETES, "revision": revision, "layout": layout}
     chosen = settings.load_settings({**flags, "compression": "fast"}, folder)
-    binaries = pipeline.fetch(lock, chosen, store, QuietLog())
+    binaries = fetch(lock, chosen, store, QuietLog())
     packages = [finalize(plan, lock, binaries, store) for plan in plan_packages(chosen, lock, catalog)]
     samples = SamplePackages(store, {package.file_name: package for package in packages})
     return PackageWriter(samples, small_samples(folder, revision))

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from kubeparcel.attest.verify import AttestRequest, verify
-from kubeparcel.build import pipeline
 from kubeparcel.build.workers.units import CheckUnit
 from kubeparcel.config.settings import load_settings
 from kubeparcel.console import QuietLog
@@ -19,6 +18,7 @@ from kubeparcel.reports.results import Check, CheckState, Report
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
 from tests.conftest import isolate_environment
+from tests.support import one_release
 from tests.support.fake_sources import replace_sources
 from tests.support.repository_fixtures import bucket, configuration, key, server, session_key
 
@@ -30,7 +30,7 @@ def build(workdir: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CheckUnit, "run", lambda *_: (Check("x", "x"),))
-        pipeline.build(load_settings(OPTIONS, workdir), QuietLog())
+        one_release.build(load_settings(OPTIONS, workdir), QuietLog())
 
 
 @pytest.fixture(scope="package")

@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from kubeparcel.build.assembler import BuiltPackage
-from kubeparcel.build.release_build import ReleasePlan, build_release, plan_release
+from kubeparcel.build.release_build import build_release
+from kubeparcel.build.release_plan import ReleasePlan, plan_release
 from kubeparcel.build.workers.dask_client import Connection
 from kubeparcel.build.workers.dask_workers import DaskWorkers
 from kubeparcel.build.workers.scheduler import BUILD, LocalWorkers, Scheduler, run_all

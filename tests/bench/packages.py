@@ -16,9 +16,10 @@ from pathlib import Path
 import yaml
 
 from kubeparcel import paths, store
-from kubeparcel.build import pipeline, planner
+from kubeparcel.build import planner
 from kubeparcel.build.lock import lockfile
 from kubeparcel.build.manifests import finalize
+from kubeparcel.build.release_build import fetch
 from kubeparcel.config import catalog, settings
 from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
@@ -49,7 +50,7 @@ class Ground:
         lock = lockfile.read(self.folder / lockfile.NAME)
         assert lock
         loaded = settings.load_settings({"compression": compression}, self.folder)
-        binaries = pipeline.fetch(lock, loaded, self.store, QuietLog())
+        binaries = fetch(lock, loaded, self.store, QuietLog())
         planned = planner.plan_packages(loaded, lock, catalog.load())
         return [finalize(plan, lock, binaries, self.store) for plan in planned]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
-from kubeparcel.build.assembler import BuiltPackage, assemble
+from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import plan_packages
+from kubeparcel.build.release_build import assemble_packages
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from kubeparcel.lock_models import Binaries, Lock
@@ -22,6 +22,5 @@ def manifests(lock: Lock, binaries: Binaries, store: Store, **flags: str) -> lis
     return [finalize(plan, lock, binaries, store) for plan in plans]
 
 
-def assembled(packages: Sequence[PackageManifest], store: Store) -> tuple[BuiltPackage, ...]:
-    with ThreadPoolExecutor(2) as pool:
-        return assemble(packages, store, RecordingLog(), pool)
+def assembled(packages: Sequence[PackageManifest], store: Store) -> list[BuiltPackage]:
+    return assemble_packages(packages, store, RecordingLog())

@@ -10,14 +10,13 @@ from multiprocessing import get_context
 import pytest
 
 from kubeparcel import paths, templates
-from kubeparcel.build.assembler import assemble, assemble_package, discard_packages, manifest_digest
+from kubeparcel.build.assembler import assemble_package, discard_packages, manifest_digest
 from kubeparcel.errors import DigestError
 from kubeparcel.model import Arch
 from kubeparcel.packages import nfpm
 from kubeparcel.packages.manifest import PackageManifest
 from tests.build.assembled import assembled, manifests
 from tests.support.elf_files import elf
-from tests.support.recording_log import RecordingLog
 
 
 def test_second_run_builds_nothing(workdir, lock, binaries, store, monkeypatch):
@@ -93,7 +92,7 @@ def test_package_missing_in_the_store_is_rebuilt(workdir, lock, binaries, store)
 def test_packages_can_be_built_in_another_process(workdir, lock, binaries, store):
     packages = manifests(lock, binaries, store, format="rpm")[:2]
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        packages_built = assemble(packages, store, RecordingLog(), pool)
+        packages_built = list(pool.map(assemble_package, packages, [store] * 2))
     assert [package.manifest for package in packages_built] == packages
     assert [store.has(package.sha256) for package in packages_built] == [True, True]
 

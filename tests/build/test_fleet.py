@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from kubeparcel.build.fleet import build_releases
 from kubeparcel.build.fleet_result import FleetResult
 from kubeparcel.build.lock import lockfile
+from kubeparcel.build.pipeline import build_releases
 from kubeparcel.build.workers.units import CheckUnit
 from kubeparcel.config.releases import load_releases
 from kubeparcel.console import Log

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from kubeparcel.build.lock import comparison, lockfile
-from kubeparcel.build.lock.releases import resolve_or_load
-from kubeparcel.build.pipeline import build
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages.reader import read_package
+from tests.support.one_release import build, resolve_or_load
 from tests.support.recording_log import RecordingLog
 
 CONVERT = """

@@ -11,13 +11,10 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.attest.materials import require_upstream_origins
-from kubeparcel.build.fleet import build_releases
 from kubeparcel.build.lock import comparison, lockfile
-from kubeparcel.build.lock.releases import resolve_or_load
 from kubeparcel.build.lock.resolver import resolve
-from kubeparcel.build.lock.update import update_lock
 from kubeparcel.build.manifests import provenance
-from kubeparcel.build.pipeline import build, fetch_release, mirror_release
+from kubeparcel.build.pipeline import build_releases, mirror_release
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.preview import preview
 from kubeparcel.config import catalog as catalogs
@@ -32,6 +29,7 @@ from kubeparcel.sources.upstream import Upstream
 from tests.support.archive_builders import tar_archive
 from tests.support.elf_files import elf
 from tests.support.fake_sources import FakeModules, FakeSource
+from tests.support.one_release import build, fetch_release, resolve_or_load, update_lock
 from tests.support.recording_log import RecordingLog
 from tests.support.upstream_site import UpstreamSite, serve_site
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from kubeparcel.build import pipeline
 from kubeparcel.build.lock import lockfile
+from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.previous_revision import PreviousRevision
+from kubeparcel.build.release_build import assemble_packages
 from kubeparcel.config import catalog, settings
 from kubeparcel.lock_models import Binaries, Lock
 from kubeparcel.packages.model import PackageContents
@@ -34,7 +35,7 @@ def build(workdir: Path, lock: Lock, binaries: Binaries, store: Store, log: Reco
         folder = tmp_path / "packages"
         folder.mkdir()
         plans = plan_packages(settings.load_settings({"compression": "fast", **options}), lock, catalog.load())
-        for built in pipeline.assemble_packages(plans, lock, binaries, store, log):
+        for built in assemble_packages([finalize(plan, lock, binaries, store) for plan in plans], store, log):
             (folder / Path(built.manifest.file_name).name).write_bytes(store.path(built.sha256).read_bytes())
         return read_packages(sorted(folder.iterdir()))
 

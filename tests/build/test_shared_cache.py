@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.build import pipeline
 from kubeparcel.build.preview import preview_releases
 from kubeparcel.config.releases import load_releases
 from kubeparcel.config.settings import load_settings
 from kubeparcel.record_key import VARIABLE
+from tests.support import one_release
 from tests.support.recording_log import RecordingLog
 
 
@@ -28,7 +28,7 @@ def build(machine: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Recording
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(Path.cwd() / f"cache-{machine}"))
     log = RecordingLog()
     options = {"kubernetes": "1.36.3", "compression": "fast", "out": machine, "cache_remote": "remote"}
-    pipeline.build(load_settings(options), log)
+    one_release.build(load_settings(options), log)
     return (Path.cwd() / machine / "SHA256SUMS").read_text(), log
 
 

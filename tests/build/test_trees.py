@@ -12,9 +12,6 @@ import yaml
 
 from kubeparcel.attest.rebuild import rebuild
 from kubeparcel.build.lock import lockfile
-from kubeparcel.build.lock.releases import resolve_or_load
-from kubeparcel.build.lock.update import update_lock
-from kubeparcel.build.pipeline import build
 from kubeparcel.build.preview import preview_releases
 from kubeparcel.config.releases import Releases
 from kubeparcel.config.settings import load_settings
@@ -23,6 +20,7 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages.reader import read_package
 from kubeparcel.trust.package_statement import parse_package_statement
 from tests.support.git_trees import CRI_TOOLS, PLUGINS, GitTree
+from tests.support.one_release import build, resolve_or_load, update_lock
 from tests.support.recording_log import RecordingLog
 
 URL = "https://git.example.com/acme/kubernetes.git"

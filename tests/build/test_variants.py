@@ -10,8 +10,6 @@ import yaml
 from kubeparcel.build.lock import comparison, lockfile
 from kubeparcel.build.lock import document as lock_document
 from kubeparcel.build.lock.inputs import describe_inputs
-from kubeparcel.build.lock.releases import resolve_or_load
-from kubeparcel.build.lock.update import update_lock
 from kubeparcel.build.manifests import provenance
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog
@@ -21,6 +19,7 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.lock_models import BuildVariant, Lock, Patch, Request
 from kubeparcel.packages.versions import deb_version_key, rpm_version_key
 from tests.support.fake_sources import FakeModules, FakeSource, locked
+from tests.support.one_release import resolve_or_load, update_lock
 
 FIPS = BuildVariant(fips=True)
 

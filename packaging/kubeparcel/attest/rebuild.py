@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from kubeparcel import __version__
 from kubeparcel.attest.materials import recorded_lock, require_stored_patches, require_upstream_origins
-from kubeparcel.build import pipeline
 from kubeparcel.build.assembler import assemble_package
 from kubeparcel.build.lock import lockfile
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import PackagePlan, plan_packages
+from kubeparcel.build.release_build import fetch
 from kubeparcel.build.statements import NOT_INPUTS, StatementWriter
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.settings import Settings, load_settings
@@ -62,7 +62,7 @@ def rebuild(
         settings = settings.model_copy(update={"trees": {component: str(folder) for component, folder in folders}})
     if not trusted:
         require_stored_patches(lock, store, name)
-    binaries = pipeline.fetch_artifacts(artifacts, lock, settings, store, log) if artifacts else {}
+    binaries = fetch(lock, settings, store, log, artifacts) if artifacts else {}
     log.info("Rebuild", name)
     built = assemble_package(finalize(plan, lock, binaries, store), store)
     used = StatementWriter(settings, lock, binaries)(built.manifest, built.sha256)

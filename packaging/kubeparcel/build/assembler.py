@@ -6,10 +6,8 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor, as_completed
 from dataclasses import asdict, dataclass
 
-from kubeparcel.console import Log
 from kubeparcel.packages import nfpm
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.store import Store
@@ -32,33 +30,6 @@ def manifest_digest(package: PackageManifest) -> str:
     """Return a digest of everything that determines the package's bytes."""
     inputs = {"recipe": RECIPE, "nfpm": nfpm.version(), "package": asdict(package)}
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-
-
-def assemble(
-    packages: Sequence[PackageManifest], store: Store, log: Log, executor: Executor
-) -> tuple[BuiltPackage, ...]:
-    """Build the packages that are not in the store yet, and return all of them in order.
-
-    Each package is one job of the executor. All input files are verified before; raises DigestError for a damaged one.
-    """
-    cached = [cached_package(package, store) for package in packages]
-    missing = [package for package, hit in zip(packages, cached, strict=True) if hit is None]
-    built: dict[str, BuiltPackage] = {}
-    # Largest first: a large package started last would delay the end of the build.
-    missing.sort(key=lambda package: input_size(package, store), reverse=True)
-    if missing:
-        verify_inputs(missing, store)
-        with log.task("Assemble", "packages", len(missing)) as task:
-            jobs = [executor.submit(assemble_package, package, store) for package in missing]
-            try:
-                for job in as_completed(jobs):
-                    package = job.result()
-                    built[manifest_digest(package.manifest)] = package
-                    task.advance()
-            finally:
-                for job in jobs:
-                    job.cancel()
-    return tuple(hit or built[manifest_digest(package)] for package, hit in zip(packages, cached, strict=True))
 
 
 def cached_package(manifest: PackageManifest, store: Store) -> BuiltPackage | None:

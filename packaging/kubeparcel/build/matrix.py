@@ -9,9 +9,8 @@ from typing import Any
 
 import yaml
 
-from kubeparcel.build.fleet import plan_releases, require_distinct
 from kubeparcel.build.lock.releases import lock_releases
-from kubeparcel.build.release_build import ReleasePlan, fetch_units
+from kubeparcel.build.release_plan import ReleasePlan, fetch_units, plan_releases, require_distinct
 from kubeparcel.config.releases import Releases
 from kubeparcel.config.setting_layers import ENV_PREFIX
 from kubeparcel.console import Log, duration, quantity

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -13,15 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubeparcel.build.assembler import BuiltPackage
+from kubeparcel.build.result import BuildResult
+from kubeparcel.build.sboms import build_sboms, sbom_subjects
+from kubeparcel.build.statements import FOLDER as STATEMENTS
+from kubeparcel.build.statements import statement_path, write_statements
 from kubeparcel.console import quantity
 from kubeparcel.errors import Busy
 from kubeparcel.files import atomic_write, sha256_of, translate_os_errors
 from kubeparcel.journal import LOG_NAME
 from kubeparcel.paths import cache_dir
 from kubeparcel.store import Store
-from kubeparcel.trust.sbom_files import FOLDER
+from kubeparcel.trust.sbom_files import FOLDER as SBOMS
+from kubeparcel.trust.sbom_files import sbom_paths
 
 if TYPE_CHECKING:
+    from kubeparcel.build.release_build import CheckedRelease
     from kubeparcel.config.settings import Settings
 
 CHECKSUMS = "SHA256SUMS"
@@ -29,7 +36,7 @@ LOCK, LOCK_HOLDER = ".lock", ".lock.holder"
 
 _NO_SBOMS: Mapping[str, str | None] = {}
 
-_CHECKSUM_LINE = re.compile(rf"^([0-9a-f]{{64}})  ((?:deb|rpm|{FOLDER})/[^/\n.][^/\n]*)$", re.MULTILINE)
+_CHECKSUM_LINE = re.compile(rf"^([0-9a-f]{{64}})  ((?:deb|rpm|{SBOMS})/[^/\n.][^/\n]*)$", re.MULTILINE)
 
 
 @contextmanager
@@ -53,6 +60,37 @@ def lock_output_folder(out: Path) -> Iterator[None]:
         finally:
             holder.unlink(missing_ok=True)
             lock.release()
+
+
+def write_release(checked: CheckedRelease, store: Store, described: Set[str], run: str, started: float) -> BuildResult:
+    """Write the packages of a release, their SBOMs and statements to the output folder, if all checks passed.
+
+    Packages in `described`, which another release has written, keep their statements. `run` is what releases of one run
+    have in common, `started` is when it began (`time.monotonic`).
+    """
+    from kubeparcel.build.cache import record_build
+
+    settings, lock, packages = checked.plan.settings, checked.plan.lock, checked.packages
+    changed: tuple[Path, ...] = ()
+    sboms: dict[str, str] = {}
+    if checked.report.passed:
+        out = settings.base / settings.out
+        sboms = build_sboms(lock, packages, store) if settings.sbom else {}
+        without = dict.fromkeys(sbom_paths(sbom_subjects(lock, packages)))
+        changed = write_output(packages, store, out, {**without, **sboms})
+        own = [package for package in packages if package.manifest.file_name not in described]
+        write_statements(own, settings, lock, checked.binaries, out)
+        record_build(lock, packages, store, sboms.values(), run)
+    return BuildResult(
+        *(display_output(settings), lock, packages, changed, (), checked.report, time.monotonic() - started),
+        sboms=tuple(sboms),
+    )
+
+
+def display_output(settings: Settings) -> Path:
+    """Return the output folder as results show it: relative to the settings' folder if it is below."""
+    out = settings.base / settings.out
+    return out.relative_to(settings.base) if out.is_relative_to(settings.base) else out
 
 
 def write_output(
@@ -117,7 +155,7 @@ def _checksums(written: Mapping[str, str], out: Path) -> str:
 def read_checksums(out: Path) -> dict[str, str]:
     """Return the SHA-256 of each package in the folder's SHA256SUMS; other lines are skipped."""
     checksums = _read_all_checksums(out)
-    return {name: digest for name, digest in checksums.items() if not name.startswith(f"{FOLDER}/")}
+    return {name: digest for name, digest in checksums.items() if not name.startswith(f"{SBOMS}/")}
 
 
 def _read_all_checksums(out: Path) -> dict[str, str]:
@@ -134,16 +172,15 @@ def clean(settings: Settings, *, store: bool = False) -> str:
 
     With `store`, also remove the cache, and the container images that it tracks. Other files stay.
     """
-    from kubeparcel.build import statements
     from kubeparcel.reports.output import REPORT_NAMES
 
     out = settings.base / settings.out
     packages = list(read_checksums(out))
-    described = [str(statements.statement_path(out, package)) for package in packages]
+    described = [str(statement_path(out, package)) for package in packages]
     for name in (*_read_all_checksums(out), *described, *REPORT_NAMES, LOG_NAME, CHECKSUMS, LOCK, LOCK_HOLDER):
         with suppress(IsADirectoryError):  # not ours
             (out / name).unlink(missing_ok=True)
-    for folder in (out / "deb", out / "rpm", out / FOLDER, out / statements.FOLDER, out):
+    for folder in (out / "deb", out / "rpm", out / SBOMS, out / STATEMENTS, out):
         with suppress(OSError):  # other files stay
             folder.rmdir()
     summary = [f"Removed {quantity(len(packages), 'packages')} from {settings.out}."]

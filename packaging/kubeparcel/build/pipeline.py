@@ -1,69 +1,111 @@
-"""The build from end to end: resolve, fetch, assemble, check, write the output."""
+"""Builds, fetches and mirrors releases from end to end. Several are built at once: shared work is done once."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
+import secrets
+import time
 from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
-from kubeparcel.build.assembler import BuiltPackage, assemble
-from kubeparcel.build.fleet import build_releases
-from kubeparcel.build.fleet_result import FleetResult
+from kubeparcel.build.fleet_result import FleetResult, ReleaseOutcome
 from kubeparcel.build.lock import lockfile
 from kubeparcel.build.lock.components import locked_components
-from kubeparcel.build.lock.releases import lock_releases, matching_lock
+from kubeparcel.build.lock.releases import LockedRelease, lock_releases, matching_lock
 from kubeparcel.build.lock.resolver import describe_lock, resolve
-from kubeparcel.build.manifests import finalize
-from kubeparcel.build.planner import PackagePlan
-from kubeparcel.build.release_build import fetch_binaries, requested_artifacts
+from kubeparcel.build.output import display_output, lock_output_folder, read_checksums, write_release
+from kubeparcel.build.release_build import build_release, fetch
+from kubeparcel.build.release_plan import ReleasePlan, plan_releases, require_distinct
 from kubeparcel.build.result import BuildResult, FetchResult
 from kubeparcel.build.shared_cache import open_build_store
-from kubeparcel.build.workers.scheduler import LocalWorkers, Scheduler
-from kubeparcel.build.workers.units import Submit
+from kubeparcel.build.workers.scheduler import LocalWorkers, Scheduler, open_workers
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.releases import Releases
 from kubeparcel.console import Log
 from kubeparcel.errors import KubeparcelError
-from kubeparcel.lock_models import Artifact, Binaries, BuildVariant, Lock
+from kubeparcel.lock_models import BuildVariant
 from kubeparcel.store import Store
-from kubeparcel.threads import PROCESSORS
 
 if TYPE_CHECKING:
     from kubeparcel.config.settings import Settings
 
 
-@overload
-def build(releases: Settings, log: Log, *, locked: bool = False, submit: Submit | None = None) -> BuildResult: ...
-
-
-@overload
-def build(
-    releases: Releases, log: Log, *, locked: bool = False, submit: Submit | None = None
-) -> BuildResult | FleetResult: ...
-
-
-def build(
-    releases: Settings | Releases, log: Log, *, locked: bool = False, submit: Submit | None = None
-) -> BuildResult | FleetResult:
-    """Build one release or several, and write the packages to the output folder, unless a check fails.
-
-    Raises the error of a single release; those of several are in the result.
-    """
-    if not isinstance(releases, Releases):
-        releases = Releases((releases,), (0,))
-    built = build_releases(releases, log, locked=locked, submit=submit)
+def build(releases: Releases, log: Log, *, locked: bool = False) -> BuildResult | FleetResult:
+    """Build releases as `build_releases` does; return the result of a single one, or raise its error."""
+    built = build_releases(releases, log, locked=locked)
     return built.only if len(built.outcomes) == 1 else built
 
 
-def fetch_release(settings: Settings, log: Log, *, locked: bool) -> FetchResult:
-    """Resolve the settings' release, and fetch its binaries into the store."""
-    (release,) = fetch_releases(Releases((settings,), (0,)), log, locked=locked)
-    if isinstance(release, KubeparcelError):
-        raise release
-    return release
+def build_releases(releases: Releases, log: Log, *, locked: bool = False) -> FleetResult:
+    """Build the selected releases into one output folder, each as soon as all of its checks have passed.
+
+    One that fails does not stop the others. Raises ConfigurationError before anything is built if two releases would
+    give different packages of one name, version and architecture.
+    """
+    started = time.monotonic()
+    settings = releases.settings[0]
+    store, out = open_build_store(settings, log), settings.base / settings.out
+    with lock_output_folder(out), LocalWorkers(store, log) as local:
+        locked_releases = lock_releases(releases, log, locked=locked)
+        with open_workers(settings, store, local.submit, log) as submit:
+            scheduler = Scheduler(submit, store, local.submit if settings.workers else None)
+            outcomes = _Fleet(locked_releases, scheduler, store, log).build()
+        written = {entry for outcome in outcomes for entry in outcome.file_names}
+        others = sorted(read_checksums(out).keys() - written)
+    return FleetResult(display_output(settings), tuple(outcomes), tuple(others), time.monotonic() - started)
+
+
+class _Fleet:
+    """The build of several releases, and what has become of each so far."""
+
+    def __init__(self, releases: Sequence[LockedRelease], scheduler: Scheduler, store: Store, log: Log) -> None:
+        self._releases, self._scheduler, self._store, self._log = releases, scheduler, store, log
+        self._outcomes: dict[int, ReleaseOutcome] = {}
+        self._started = time.monotonic()
+        self._run = secrets.token_hex(8)
+
+    def build(self) -> list[ReleaseOutcome]:
+        """Return the outcome of each release, in order; what has finished is logged if the user interrupts."""
+        plans = plan_releases(self._releases, self._fail)
+        require_distinct(plans.values(), self._store)
+        try:
+            asyncio.run(self._build_all(plans))
+        except KeyboardInterrupt:
+            if len(self._releases) > 1:
+                self._log.warn(self._describe_progress())
+            raise
+        return [self._outcomes[number] for number in range(len(self._releases))]
+
+    async def _build_all(self, plans: dict[int, ReleasePlan]) -> None:
+        await asyncio.gather(*(self._build(number, plan) for number, plan in plans.items()))
+
+    async def _build(self, number: int, plan: ReleasePlan) -> None:
+        try:
+            checked = await build_release(plan, self._scheduler, self._store, self._log)
+            # Packages that releases of this run have written keep their statements.
+            written = frozenset(name for outcome in self._outcomes.values() for name in outcome.file_names)
+            result = write_release(checked, self._store, written, self._run, self._started)
+        except KubeparcelError as error:
+            self._fail(number, error)
+            return
+        self._outcomes[number] = ReleaseOutcome(self._releases[number], result.seconds, result)
+        if checked.report.passed and plan.title:
+            self._log.info("Finished", f"{plan.title}: {len(checked.packages)} packages")
+
+    def _fail(self, number: int, error: KubeparcelError) -> None:
+        release = self._releases[number]
+        self._outcomes[number] = ReleaseOutcome(release, time.monotonic() - self._started, error=error)
+        if len(self._releases) > 1:
+            self._log.warn(f"{release.title} failed: {error.message}")
+
+    def _describe_progress(self) -> str:
+        # One that failed a moment ago may have failed because of the interruption.
+        done = {number for number, outcome in self._outcomes.items() if outcome.exit_code == 0}
+        finished = [self._releases[number].title for number in sorted(done)]
+        rest = [release.title for number, release in enumerate(self._releases) if number not in done]
+        return f"Finished: {', '.join(finished) or 'no release'}. Not finished: {', '.join(rest) or 'none'}."
 
 
 def fetch_releases(releases: Releases, log: Log, *, locked: bool) -> list[FetchResult | KubeparcelError]:
@@ -94,29 +136,3 @@ def mirror_release(settings: Settings, folder: Path, log: Log) -> str:
         log.info("Not copied", f"{', '.join(compiled)}: published as Go modules only")
     log.info("Release", describe_lock(lock, "to mirror"))
     return fill_mirror(folder, lock, locked_components(lock), settings.mirror, log, policy=settings.input_policy())
-
-
-def fetch(lock: Lock, settings: Settings, store: Store, log: Log) -> Binaries:
-    """Fetch the lock's binaries for the settings' architectures into the store."""
-    return fetch_artifacts(requested_artifacts(lock, settings), lock, settings, store, log)
-
-
-def fetch_artifacts(artifacts: Sequence[Artifact], lock: Lock, settings: Settings, store: Store, log: Log) -> Binaries:
-    """Fetch the binaries of some artifacts of a lock into the store."""
-    with LocalWorkers(store, log) as workers:
-        scheduler = Scheduler(workers.submit, store)
-        return asyncio.run(fetch_binaries(artifacts, lock, settings, scheduler, store, log))
-
-
-def assemble_packages(
-    plans: Sequence[PackagePlan],
-    lock: Lock,
-    binaries: Binaries,
-    store: Store,
-    log: Log,
-    executor: Executor | None = None,
-) -> tuple[BuiltPackage, ...]:
-    """Build the packages that are not in the store yet, unchecked."""
-    packages = [finalize(plan, lock, binaries, store) for plan in plans]
-    with executor or ThreadPoolExecutor(PROCESSORS) as pool:
-        return assemble(packages, store, log, pool)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kubeparcel.build import pipeline
+from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import PackagePlan, plan_packages
+from kubeparcel.build.release_build import assemble_packages
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.errors import UnknownVersion
@@ -94,7 +95,8 @@ class PreviousRevision:
         release.store_binaries(store)
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
-        for built in pipeline.assemble_packages(plans, release.lock, release.binaries, store, self.log):
+        manifests = [finalize(plan, release.lock, release.binaries, store) for plan in plans]
+        for built in assemble_packages(manifests, store, self.log):
             paths.append(folder / Path(built.manifest.file_name).name)
             shutil.copyfile(store.get(built.sha256, paths[-1].name), paths[-1])
         return paths

@@ -5,22 +5,19 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kubeparcel.build.assembler import BuiltPackage, discard_packages, verify_inputs
-from kubeparcel.build.lock.components import locked_components, source_of, toolchain_of
 from kubeparcel.build.manifests import finalize
-from kubeparcel.build.planner import PackagePlan, plan_packages
-from kubeparcel.build.workers.scheduler import Scheduler, run_all
-from kubeparcel.build.workers.units import AssembleUnit, CheckUnit, FetchUnit, fetch_weight, inspections
-from kubeparcel.config import catalog as catalogs
-from kubeparcel.console import Log, ProgressTask, duration
+from kubeparcel.build.release_plan import ReleasePlan, fetch_units, requested_artifacts
+from kubeparcel.build.workers.scheduler import LocalWorkers, Scheduler, run_all
+from kubeparcel.build.workers.units import AssembleUnit, CheckUnit, inspections
+from kubeparcel.console import Log, duration
 from kubeparcel.errors import DigestError, ToolError
 from kubeparcel.lock_models import Artifact, Binaries, Lock
-from kubeparcel.model import Arch
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Check, Report
@@ -31,62 +28,6 @@ from kubeparcel.verify.layout.path_owners import PathOwners, manifest_paths
 
 if TYPE_CHECKING:
     from kubeparcel.config.settings import Settings
-
-
-@dataclass(frozen=True)
-class ReleasePlan:
-    """A release to build: its settings, its lock and its packages. `title` names it where there are others."""
-
-    settings: Settings
-    lock: Lock
-    packages: tuple[PackagePlan, ...]
-    title: str = ""
-
-
-def plan_release(settings: Settings, lock: Lock, title: str = "") -> ReleasePlan:
-    """Return what a release consists of; raise ConfigurationError as `plan_packages` does."""
-    return ReleasePlan(settings, lock, plan_packages(settings, lock, catalogs.for_request(lock.request)), title)
-
-
-def requested_artifacts(lock: Lock, settings: Settings) -> list[Artifact]:
-    """Return the lock's artifacts for the settings' architectures."""
-    return [artifact for artifact in lock.artifacts if artifact.arch in settings.arch]
-
-
-def fetch_units(artifacts: Sequence[Artifact], lock: Lock, settings: Settings, store: Store) -> list[FetchUnit]:
-    """Return the units that fetch the artifacts of a lock, one for each component and architecture."""
-    groups: dict[tuple[str, Arch], list[Artifact]] = {}
-    for artifact in artifacts:
-        groups.setdefault((artifact.component, artifact.arch), []).append(artifact)
-    components, trees = locked_components(lock), settings.tree_folders()
-    return [
-        FetchUnit(
-            *(tuple(group), components[name], source_of(lock, name), toolchain_of(lock, name)),
-            *(settings.mirror, settings.input_policy(), lock.request.variant),
-            weight=fetch_weight(components[name], group, source_of(lock, name), store),
-            tree=str(trees.get(name, "")),
-        )
-        for (name, _), group in groups.items()
-    ]
-
-
-async def fetch_binaries(
-    artifacts: Sequence[Artifact], lock: Lock, settings: Settings, scheduler: Scheduler, store: Store, log: Log
-) -> Binaries:
-    """Fetch the binaries of some artifacts of a lock into the store.
-
-    Raises PatchError before anything is compiled if a patch does not apply.
-    """
-    components = {artifact.component for artifact in artifacts}
-    patches = [patch for patch in lock.request.variant.patches if patch.component in components]
-    store_patches(patches, settings.base, store, log)
-    units = fetch_units(artifacts, lock, settings, store)
-    for unit in units if patches else ():
-        unit.prepare(store)
-    digests = await run_all([scheduler.run(unit) for unit in units])
-    return {
-        (unit.artifacts[0].component, unit.artifacts[0].arch): names for unit, names in zip(units, digests, strict=True)
-    }
 
 
 @dataclass(frozen=True)
@@ -115,13 +56,100 @@ async def build_release(release: ReleasePlan, scheduler: Scheduler, store: Store
 
 async def _build_release(release: ReleasePlan, scheduler: Scheduler, store: Store, log: Log) -> CheckedRelease:
     settings, lock = release.settings, release.lock
-    artifacts = requested_artifacts(lock, settings)
-    binaries = await fetch_binaries(artifacts, lock, settings, scheduler, store, log)
+    binaries = await _fetch(requested_artifacts(lock, settings), lock, settings, scheduler, store, log)
     manifests = [finalize(plan, lock, binaries, store) for plan in release.packages]
     packages, checks, seconds = await _assemble_and_check(manifests, release, scheduler, store, log)
     report = report_checks(packages, checks, seconds, store, log, release.title)
     inspections.cache_clear()
     return CheckedRelease(release, binaries, tuple(packages), report)
+
+
+def fetch(
+    lock: Lock, settings: Settings, store: Store, log: Log, artifacts: Sequence[Artifact] | None = None
+) -> Binaries:
+    """Fetch the binaries of some artifacts of a lock, by default those for the settings' architectures."""
+    if artifacts is None:
+        artifacts = requested_artifacts(lock, settings)
+    with LocalWorkers(store, log) as workers:
+        return asyncio.run(_fetch(artifacts, lock, settings, Scheduler(workers.submit, store), store, log))
+
+
+async def _fetch(
+    artifacts: Sequence[Artifact], lock: Lock, settings: Settings, scheduler: Scheduler, store: Store, log: Log
+) -> Binaries:
+    """Fetch the binaries of some artifacts of a lock into the store.
+
+    Raises PatchError before anything is compiled if a patch does not apply.
+    """
+    components = {artifact.component for artifact in artifacts}
+    patches = [patch for patch in lock.request.variant.patches if patch.component in components]
+    store_patches(patches, settings.base, store, log)
+    units = fetch_units(artifacts, lock, settings, store)
+    for unit in units if patches else ():
+        unit.prepare(store)
+    digests = await run_all([scheduler.run(unit) for unit in units])
+    return {
+        (unit.artifacts[0].component, unit.artifacts[0].arch): names for unit, names in zip(units, digests, strict=True)
+    }
+
+
+def assemble_packages(manifests: Sequence[PackageManifest], store: Store, log: Log) -> list[BuiltPackage]:
+    """Return packages, unchecked; those that the store does not have are assembled.
+
+    Raises DigestError before anything is assembled if a file of one is damaged.
+    """
+    units = [AssembleUnit.of(manifest, store) for manifest in manifests]
+    verify_inputs([unit.manifest for unit in units if unit.cached(store) is None], store)
+    with LocalWorkers(store, log) as workers:
+        return asyncio.run(_assemble(units, Scheduler(workers.submit, store), store, log))
+
+
+async def _assemble(
+    units: Sequence[AssembleUnit],
+    scheduler: Scheduler,
+    store: Store,
+    log: Log,
+    name: str = "packages",
+    on_assembled: Callable[[BuiltPackage], object] = lambda _: None,
+) -> list[BuiltPackage]:
+    """Return the packages of units, in order; `on_assembled` gets each as soon as it is finished."""
+    missing = sum(unit.cached(store) is None for unit in units)
+    with log.task("Assemble", name, missing) if missing else nullcontext() as task:
+
+        async def assemble(unit: AssembleUnit) -> BuiltPackage:
+            package: BuiltPackage = await scheduler.run(unit)
+            if task and package.seconds:
+                task.advance()
+            on_assembled(package)
+            return package
+
+        return await run_all(map(assemble, units))
+
+
+async def _assemble_and_check(
+    manifests: Sequence[PackageManifest], release: ReleasePlan, scheduler: Scheduler, store: Store, log: Log
+) -> tuple[list[BuiltPackage], list[tuple[Check, ...]], float]:
+    """Return the packages, the checks of each, and the seconds from the last assembled package to the last check."""
+    units = [AssembleUnit.of(manifest, store) for manifest in manifests]
+    path_owners = PathOwners.of(path for manifest in manifests for path in manifest_paths(manifest))
+    checks: dict[str, asyncio.Task[tuple[Check, ...]]] = {}
+
+    def check(package: BuiltPackage) -> None:
+        unit = CheckUnit(package, path_owners, release.settings.sbom)
+        checks[package.manifest.file_name] = asyncio.ensure_future(scheduler.run(unit))
+
+    name = f"packages of {release.title}" if release.title else "packages"
+    try:
+        packages = await _assemble(units, scheduler, store, log, name, check)
+        started = time.monotonic()
+        results = await run_all([checks[package.manifest.file_name] for package in packages])
+        return packages, results, time.monotonic() - started
+    except ToolError:
+        verify_inputs(manifests, store)
+        raise
+    finally:
+        for task in checks.values():
+            task.cancel()
 
 
 def report_checks(
@@ -146,39 +174,3 @@ def report_checks(
     else:
         log.warn(f"{title}Checks of the packages failed: {report.summary}\n{as_text([report])}")
     return report
-
-
-async def _assemble_and_check(
-    manifests: Sequence[PackageManifest], release: ReleasePlan, scheduler: Scheduler, store: Store, log: Log
-) -> tuple[list[BuiltPackage], list[tuple[Check, ...]], float]:
-    """Return the packages, the checks of each, and the seconds from the last assembled package to the last check."""
-    units = [AssembleUnit.of(manifest, store) for manifest in manifests]
-    missing = sum(unit.cached(store) is None for unit in units)
-    path_owners = PathOwners.of(path for manifest in manifests for path in manifest_paths(manifest))
-    checks: list[asyncio.Task[tuple[Check, ...]]] = []
-
-    async def assemble(unit: AssembleUnit, task: ProgressTask | None) -> tuple[BuiltPackage, asyncio.Task[Any]]:
-        package = await scheduler.run(unit)
-        if task and package.seconds:
-            task.advance()
-        check = asyncio.ensure_future(scheduler.run(CheckUnit(package, path_owners, release.settings.sbom)))
-        checks.append(check)
-        return package, check
-
-    with ExitStack() as stack:
-        stack.callback(lambda: [check.cancel() for check in checks])
-        try:
-            with ExitStack() as progress:
-                name = f"packages of {release.title}" if release.title else "packages"
-                task = progress.enter_context(log.task("Assemble", name, missing)) if missing else None
-                results = await run_all([assemble(unit, task) for unit in units])
-        except ToolError:
-            verify_inputs(manifests, store)
-            raise
-        started = time.monotonic()
-        found = await run_all([_result(check) for _, check in results])
-    return [package for package, _ in results], found, time.monotonic() - started
-
-
-async def _result(task: asyncio.Task[Any]) -> Any:
-    return await task

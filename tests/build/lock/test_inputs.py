@@ -9,17 +9,16 @@ from typing import Any
 import pytest
 import yaml
 
-from kubeparcel.build import pipeline
 from kubeparcel.build.lock.inputs import describe_inputs
-from kubeparcel.build.lock.releases import resolve_or_load
-from kubeparcel.build.lock.update import update_lock
 from kubeparcel.build.manifests import provenance
 from kubeparcel.build.planner import plan_packages
+from kubeparcel.build.release_build import fetch
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError, SignatureError
 from kubeparcel.sources import signature_verifier
 from kubeparcel.sources.upstream import Upstream
+from tests.support.one_release import fetch_release, resolve_or_load, update_lock
 from tests.support.sigstore_authority import IDENTITY, ISSUER, LOG_INDEX, authority
 from tests.support.upstream_site import UpstreamSite
 
@@ -63,7 +62,7 @@ def test_lock_has_the_signers_and_the_log_lists_them(options, workdir, log):
 def test_locked_build_verifies_on_another_machine(options, workdir, log, monkeypatch):
     lock = resolve_or_load(load_settings(options), log, locked=False)
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(workdir / "other-cache"))
-    fetched = pipeline.fetch_release(load_settings({**options, "require_signatures": True}), log, locked=True)
+    fetched = fetch_release(load_settings({**options, "require_signatures": True}), log, locked=True)
     assert fetched.lock == lock
     inputs = fetched.document()["inputs"]
     assert inputs[0]["signature"]["identity"] == IDENTITY
@@ -75,7 +74,7 @@ def test_edited_signer_in_the_lock_is_an_error(options, workdir, log, monkeypatc
     lock.write_text(lock.read_text().replace(IDENTITY, "other@example.org"))
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(workdir / "other-cache"))
     with pytest.raises(SignatureError, match=r"kubeparcel\.lock has other@example\.org"):
-        pipeline.fetch_release(load_settings(options), log, locked=True)
+        fetch_release(load_settings(options), log, locked=True)
 
 
 def test_machine_without_the_library_keeps_the_locked_signers(options, workdir, log, monkeypatch):
@@ -135,7 +134,7 @@ def test_sha1_is_in_lock_provenance_and_output(workdir, log, store):
     # The lock was accepted once; its SHA-256 holds for other builds.
     settings = load_settings(options)
     plans = plan_packages(settings, lock, catalog.load())
-    binaries = pipeline.fetch(lock, settings, store, log)
+    binaries = fetch(lock, settings, store, log)
     records = {plan.name: provenance(plan, lock, binaries[plan.component, plan.arch]) for plan in plans}
     checksums = {name: record["origins"][0].get("checksum") for name, record in records.items()}
     assert checksums == {

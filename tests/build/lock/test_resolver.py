@@ -7,14 +7,13 @@ import dataclasses
 import pytest
 
 from kubeparcel.build.lock import lockfile
-from kubeparcel.build.lock.releases import resolve_or_load
 from kubeparcel.build.lock.resolver import resolve
-from kubeparcel.build.lock.update import update_lock
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import UnknownVersion, Unreachable
 from kubeparcel.lock_models import Request
 from kubeparcel.model import Arch
 from tests.support.fake_sources import DEFAULT_VERSIONS, FakeModules, FakeSource
+from tests.support.one_release import resolve_or_load, update_lock
 from tests.support.recording_log import RecordingLog
 
 UNREACHABLE = Unreachable("dl.k8s.io does not answer (timed out after 5 s).")

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.build import pipeline
 from kubeparcel.build.workers import dask_client, dask_workers
 from kubeparcel.build.workers.dask_client import Connection
 from kubeparcel.build.workers.dask_workers import DaskWorkers
@@ -26,6 +25,7 @@ from kubeparcel.record_key import VARIABLE
 from kubeparcel.repository.storage.factory import open_remote
 from kubeparcel.repository.storage.remotes import FolderRemote
 from kubeparcel.shared_store import Remote, SharedStore
+from tests.support import one_release
 from tests.support.dask_cluster import SECRET, Cluster, certificates, stop, wait_for_workers
 from tests.support.dask_units import TextUnit
 from tests.support.fake_sources import replace_sources
@@ -73,7 +73,7 @@ def build(out: str, log: RecordingLog, **options: str) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBEPARCEL_CACHE", str(Path.cwd() / f"cache-{out}"))
         replace_sources(patch)
-        assert pipeline.build(load_settings({**OPTIONS, "out": out, **options}), log).exit_code == 0
+        assert one_release.build(load_settings({**OPTIONS, "out": out, **options}), log).exit_code == 0
     return (Path.cwd() / out / "SHA256SUMS").read_text()
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from kubeparcel.build.release_build import build_release, fetch_units, plan_release
+from kubeparcel.build.release_build import build_release
+from kubeparcel.build.release_plan import fetch_units, plan_release
 from kubeparcel.build.workers.scheduler import LocalWorkers, Scheduler, run_all
 from kubeparcel.build.workers.units import DURATIONS, AssembleUnit, CheckUnit, FetchUnit, Resource
 from kubeparcel.config.settings import load_settings

@@ -107,11 +107,6 @@ def _with_notes(found: Mapping[int, LockedRelease]) -> list[LockedRelease]:
     return [dataclasses.replace(release, note=note(number, release)) for number, release in found.items()]
 
 
-def resolve_or_load(settings: Settings, log: Log, *, locked: bool, dry_run: bool = False) -> Lock:
-    """Return the lock of one release, as `lock_releases` does."""
-    return lock_releases(Releases((settings,), (0,)), log, locked=locked, dry_run=dry_run)[0].required_lock
-
-
 def _reduce(found: Mapping[int, LockedRelease], locks: Sequence[Lock]) -> list[Lock]:
     """Return the locks without what the releases that use them do not need any more."""
     used = {locks.index(r.previous): r.lock for r in found.values() if r.lock and r.previous}

@@ -150,11 +150,6 @@ def update_locks(releases: Releases, log: Log, *, refresh: str = "", check: bool
     return LockUpdates(tuple(updates.values()))
 
 
-def update_lock(settings: Settings, log: Log, *, refresh: str = "", check: bool = False) -> LockUpdate:
-    """Update the lock of one release, as `update_locks` does."""
-    return update_locks(Releases((settings,), (0,)), log, refresh=refresh, check=check).updates[0]
-
-
 def _update(
     settings: Settings, locks: Sequence[Lock], refresh: str, log: Log, *, check: bool, alone: bool
 ) -> LockUpdate:

@@ -7,7 +7,7 @@ import itertools
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -160,7 +160,7 @@ class Scheduler:
         )
 
 
-async def run_all(work: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
+async def run_all(work: Iterable[Awaitable[Result]]) -> list[Result]:
     """Return the results in order; the first error cancels the others, and is raised."""
     tasks = [asyncio.ensure_future(part) for part in work]
     try:
