@@ -112,10 +112,6 @@ def _slow_index() -> object:
         return list(plain_blocks("Packages", [b"a: b\n"]))
 
 
-def _dependent(dependencies: str) -> Package:
-    return Package(Format.DEB, "a", "1", "amd64", "", 1, "", dependencies, "a.deb")
-
-
 def _elements(data: bytes) -> object:
     return list(iterate_elements("primary", [data]))
 
@@ -141,6 +137,7 @@ def _read_page(name: str, folder: str) -> Case:
     return read
 
 
+DEPENDENT = Package(Format.DEB, "a", "1", "amd64", "", 1, "", "kubectl, " * 9, "a.deb")
 DEB_ENTRY = f"""\
 Package: kubelet
 Version: 1.36.3-1
@@ -191,7 +188,7 @@ CASES: Mapping[str, Case] = {
     "INDEX_ENTRIES": lambda _: list(stanzas("Packages", [b"a: b\n\n" * 9])),
     "INDEX_ENTRY": lambda _: _elements(b"<a><b>" + b" " * (9 << 20)),
     "INDEX_TEXT": lambda _: read_entries("Packages", [DEB_ENTRY.encode()]),
-    "COMPARISONS": lambda _: dependent_packages(frozenset({_dependent("kubectl, " * 9)})),
+    "COMPARISONS": lambda _: dependent_packages(frozenset({DEPENDENT})),
     "XML_ELEMENTS": lambda _: _elements(b"<a><b>" + b"<c/>" * 5),
     "XML_DEPTH": lambda _: _elements(b"<a>" * 20),
     "RELEASE": _read_file(limits.RELEASE),

@@ -87,12 +87,6 @@ def write(tmp_path):
     return make
 
 
-def output(*argv: str | Path) -> str:
-    """Return the output of a program."""
-    result = subprocess.run(argv, capture_output=True, check=True)
-    return result.stdout.decode()
-
-
 def tar(*argv: str | Path) -> tarfile.TarFile:
     """Return the archive that a program prints."""
     result = subprocess.run(argv, capture_output=True, check=True)

@@ -54,25 +54,19 @@ def test_a_window_above_the_limit_is_rejected_in_every_compression(data, tmp_pat
         _package(data)(tmp_path)
 
 
+MANY_RELATIONS = {
+    tag: [value] * 60_000
+    for tags, value in (((1047, 1049), "a"), ((1048, 1112), 0), ((1050, 1113), ""))  # names, flags, versions
+    for tag in tags
+}
+
+
 @pytest.mark.parametrize(
     ("data", "limit"),
     [
         (deb(control=dict.fromkeys(("postinst", "prerm"), "#" * (100 << 10))), "scriptlet-size"),
         (rpm(File("/a"), values=dict.fromkeys((1023, 1024), "#" * (100 << 10))), "scriptlet-size"),
-        (
-            rpm(
-                File("/a"),
-                values={
-                    1049: ["a"] * 60_000,
-                    1048: [0] * 60_000,
-                    1050: [""] * 60_000,
-                    1047: ["a"] * 60_000,
-                    1112: [0] * 60_000,
-                    1113: [""] * 60_000,
-                },
-            ),
-            "header-values",
-        ),
+        (rpm(File("/a"), values=MANY_RELATIONS), "header-values"),
         (deb(*[member("x", b"9 a=bcde\n" * 5000, tarfile.XHDTYPE)] * 2, member("./a")), "extended-header-size"),
     ],
 )

@@ -8,22 +8,27 @@ from kubeparcel.errors import ToolError
 from kubeparcel.model import Arch
 from kubeparcel.packages import nfpm
 from kubeparcel.packages.manifest import ManifestFile
-from tests.packages.nfpm_packages import PLAIN, PROGRAM, digest, output, small, tar
+from tests.packages.conftest import output
+from tests.packages.nfpm_packages import PLAIN, PROGRAM, digest, small, tar
+
+SOURCES = {digest(data): Path("/somewhere") for data in (PLAIN, PROGRAM)}
+
+
+def field(package: Path, deb: str, rpm: str) -> str:
+    """Return a field of a package under its name in each format, as dpkg-deb or rpm prints it."""
+    if package.suffix == ".deb":
+        return output("dpkg-deb", "-f", package, deb).removesuffix("\n")
+    return output("rpm", "-qp", "--qf", f"%{{{rpm}}}", package)
 
 
 @pytest.mark.parametrize(("name", "level"), [("fast", 1), ("balanced", 3), ("small", 19)])
 def test_a_named_compression_is_a_zstd_level_in_both_formats(write, name, level):
     for kind in ("deb", "rpm"):
-        document = nfpm.config(small(kind, compression=name), {**SOURCES}, {}, "changelog")
+        document = nfpm.config(small(kind, compression=name), SOURCES, {}, "changelog")
         assert document[kind]["compression"] == f"zstd:{level}"
     deb, rpm = write(small(compression=name)), write(small("rpm", compression=name))
     assert "data.tar.zst" in output("ar", "t", deb)
-    assert output("rpm", "-qp", "--qf", "%{payloadcompressor}", rpm) == "zstd"
-
-
-# --- Both ----------------------------------------------------------------------------------------
-
-SOURCES = {digest(data): Path("/somewhere") for data in (PLAIN, PROGRAM)}
+    assert field(rpm, "", "payloadcompressor") == "zstd"
 
 
 def test_the_configuration_sets_what_nfpm_would_take_from_the_machine():
@@ -70,22 +75,15 @@ def test_special_characters_in_a_path_are_kept(write, format_, path):
 @pytest.mark.parametrize("format_", ["deb", "rpm"])
 def test_a_package_without_a_description_uses_its_summary(write, format_):
     fields = {**small().fields, "description": ""}
-    file = write(small(format_, fields=fields))
-    if format_ == "deb":
-        assert output("dpkg-deb", "-f", file, "Description") == "A small thing\n"
-    else:
-        assert output("rpm", "-qp", "--qf", "%{description}", file) == "A small thing"
+    assert field(write(small(format_, fields=fields)), "Description", "description") == "A small thing"
 
 
 @pytest.mark.parametrize(
     ("format_", "arch", "name"), [("deb", None, "all"), ("rpm", None, "noarch"), ("deb", "ppc64le", "ppc64el")]
 )
 def test_a_package_has_the_architecture_name_of_its_format(write, format_, arch, name):
-    file = write(small(format_, arch=arch and Arch(arch), arch_name=name))
-    if format_ == "deb":
-        assert output("dpkg-deb", "-f", file, "Architecture") == f"{name}\n"
-    else:
-        assert output("rpm", "-qp", "--qf", "%{arch}", file) == name
+    package = write(small(format_, arch=arch and Arch(arch), arch_name=name))
+    assert field(package, "Architecture", "arch") == name
 
 
 def test_the_installed_nfpm_is_preferred_to_one_on_the_path(tmp_path, monkeypatch):

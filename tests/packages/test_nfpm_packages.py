@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.packages.nfpm import rpm_notation
-from tests.packages.nfpm_packages import PLAIN, PROGRAM, TIME, output, small, tar
+from tests.packages.conftest import output
+from tests.packages.nfpm_packages import PLAIN, PROGRAM, TIME, small, tar
 
 
 def content(archive: tarfile.TarFile, name: str) -> str:
-    member = archive.extractfile(name)
-    assert member
-    return member.read().decode()
+    return archive.extractfile(name).read().decode()
 
 
 # --- The notation of relations -------------------------------------------------------------------
@@ -108,7 +107,6 @@ def test_a_deb_has_md5sums_conffiles_and_maintainer_scripts(write):
 def test_a_deb_has_a_compressed_changelog_with_the_note(write):
     with tar("dpkg-deb", "--fsys-tarfile", write(small())) as archive:
         packed = archive.extractfile("./usr/share/doc/small/changelog.Debian.gz")
-        assert packed
         assert gzip.decompress(packed.read()).decode() == (
             "small (1.37.0~rc.1-2) stable; urgency=medium\n"
             "  * Packaged by hand.\n\n"

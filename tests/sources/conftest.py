@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,8 +11,8 @@ import pytest
 
 from kubeparcel.config import catalog
 from kubeparcel.console import QuietLog
-from kubeparcel.lock_models import InputPolicy
-from kubeparcel.model import Version
+from kubeparcel.lock_models import Artifact, InputPolicy
+from kubeparcel.model import Arch, Version
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
@@ -19,6 +20,8 @@ from tests.sources.go_world import published, world
 from tests.support.upstream_site import UpstreamSite, serve_site
 
 V1363 = Version.parse("1.36.3")
+KUBELET = "https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
+KUBELET_PATH = KUBELET.removeprefix("https:/")
 FAST = RetryPolicy(connect_timeout=30, read_timeout=30, probe_timeout=30, attempts=3, backoff=0.01, max_retry_after=1)
 """Retries at once, with timeouts that a slow machine does not reach."""
 
@@ -36,6 +39,12 @@ def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 def site() -> Iterator[UpstreamSite]:
     with serve_site() as site_server:
         yield site_server
+
+
+def publish_kubelet(site: UpstreamSite, data: bytes) -> Artifact:
+    """Publish a file as the kubelet of 1.36.3, and return it as a lock has it."""
+    site.publish_file(KUBELET, data)
+    return Artifact("kubernetes", "kubelet", Arch.AMD64, KUBELET, f"sha256:{hashlib.sha256(data).hexdigest()}")
 
 
 @pytest.fixture

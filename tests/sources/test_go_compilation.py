@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
@@ -132,37 +134,14 @@ def test_release_without_a_main_package_is_an_error(world, store, log):
 
 
 def test_progress_counts_packages_and_names_finished_binaries(published, store):
-    class Counting(RecordingLog):
-        def __init__(self) -> None:
-            super().__init__()
-            self.notes: list[str] = []
-            self.totals: list[int | None] = []
-
-        def task(self, label, name, total, unit=""):
-            self.totals.append(total)
-            self.tasks.append(f"{label} {name}")
-            return _Noting(self.notes)
-
-    log = Counting()
+    tasks, notes = [], []
+    progress = SimpleNamespace(advance=lambda amount=1, note="": notes.append(note))
+    log = RecordingLog()
+    log.task = lambda label, name, total, unit="": tasks.append((label, name, total)) or nullcontext(progress)
     modules("go1.26.8").fetch([AMD64], store, log)
-    assert log.tasks == ["Compile Kubernetes 1.36.3 amd64"]
-    assert log.totals == [5]
-    assert len(log.notes) == 3
-    assert log.notes[-1].endswith("3 of 5 packages")
-
-
-class _Noting:
-    def __init__(self, notes: list[str]) -> None:
-        self.notes = notes
-
-    def __enter__(self) -> _Noting:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def advance(self, amount: int = 1, note: str = "") -> None:
-        self.notes.append(note)
+    assert tasks == [("Compile", "Kubernetes 1.36.3 amd64", 5)]
+    assert len(notes) == 3
+    assert notes[-1].endswith("3 of 5 packages")
 
 
 def test_only_program_of_a_component_has_the_name_in_the_catalog(world, store, log):

@@ -31,16 +31,16 @@ def test_architecture_that_a_list_of_checksums_lacks_is_unpublished(site, upstre
 def test_mirror_without_last_modified_is_reported(site, upstream):
     site.publish_release(upstream, "kubernetes", "1.36.3")
     path = "/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubeadm"
+
+    def without_date(handler, data):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
     site.faults[path] = [without_date]
     with pytest.raises(DownloadError, match="Last-Modified"):
         upstream.pin("kubernetes", V1363, [Arch.AMD64])
-
-
-def without_date(handler, data):
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(data)))
-    handler.end_headers()
-    handler.wfile.write(data)
 
 
 @pytest.fixture(params=["http", "folder"])

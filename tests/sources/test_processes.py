@@ -19,12 +19,10 @@ from kubeparcel.model import Arch
 from kubeparcel.paths import PACKAGE
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.store import Store
+from tests.sources.conftest import KUBELET, KUBELET_PATH, publish_kubelet
 from tests.support import upstream_site as sites
 from tests.support.elf_files import elf_bytes
 from tests.support.waiting import TIMEOUT, wait_until
-
-KUBELET = "https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
-PATH = "/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
 
 FETCH = """
 import sys
@@ -40,12 +38,6 @@ artifact = Artifact("kubernetes", "kubelet", Arch.AMD64, origin, digest)
 Upstream(catalog.load().components, mirror).fetch([artifact], Store(Path(store)), QuietLog())
 print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
 """
-
-
-def kubelet(site, data: bytes) -> Artifact:
-    site.publish_file(KUBELET, data)
-    digest = hashlib.sha256(data).hexdigest()
-    return Artifact("kubernetes", "kubelet", Arch.AMD64, KUBELET, f"sha256:{digest}")
 
 
 def start_fetch(site, store: Store, artifact: Artifact) -> subprocess.Popen[str]:
@@ -70,13 +62,13 @@ def stored_digests(store: Store) -> list[str]:
 
 
 def test_two_processes_download_the_same_file_once(site, store):
-    artifact, released = kubelet(site, elf_bytes(1_000_000)), threading.Event()
+    artifact, released = publish_kubelet(site, elf_bytes(1_000_000)), threading.Event()
 
     def slow(handler, data):
         released.wait(TIMEOUT)
         handler.answer(200, data)
 
-    site.faults[PATH] = [slow]
+    site.faults[KUBELET_PATH] = [slow]
     processes = [start_fetch(site, store, artifact) for _ in range(2)]
     assert wait_until(lambda: len(site.requests_for("/kubelet")) == 1)
     time.sleep(0.5)  # long enough for a second request
@@ -91,8 +83,8 @@ def test_two_processes_download_the_same_file_once(site, store):
 @pytest.fixture
 def halfway(site, store):
     """Yield a process that has received two thirds of a file and waits for the rest, and the artifact."""
-    artifact, ended = kubelet(site, elf_bytes(3_000_000)), threading.Event()
-    site.faults[PATH] = [sites.stalled(2_000_000, ended)]
+    artifact, ended = publish_kubelet(site, elf_bytes(3_000_000)), threading.Event()
+    site.faults[KUBELET_PATH] = [sites.stalled(2_000_000, ended)]
     with start_fetch(site, store, artifact) as process:
         try:
             assert wait_until(lambda: sum(partial_sizes(store)) > 1_900_000)
@@ -136,7 +128,7 @@ def test_memory_is_independent_of_the_file_size(site, store):
         for _ in range(size // len(block)):
             handler.wfile.write(block)
 
-    site.faults[PATH] = [big]
+    site.faults[KUBELET_PATH] = [big]
     digest = f"sha256:{digest_of_file.hexdigest()}"
     process = start_fetch(site, store, Artifact("kubernetes", "kubelet", Arch.AMD64, KUBELET, digest))
     out, err = process.communicate(timeout=5 * TIMEOUT)
@@ -158,7 +150,7 @@ def mounted(folder, options: str):
 
 
 def test_full_disk_is_reported_and_the_partial_file_is_kept(site, upstream, log, tmp_path):
-    artifact = kubelet(site, elf_bytes(3_000_000))
+    artifact = publish_kubelet(site, elf_bytes(3_000_000))
     store = Store(tmp_path / "disk")
     with mounted(store.root, "size=1m"):
         with pytest.raises(DiskError, match="The disk is full: free some space"):
@@ -171,7 +163,7 @@ def test_full_disk_is_reported_and_the_partial_file_is_kept(site, upstream, log,
 
 
 def test_complete_store_may_be_read_only(site, upstream, log, tmp_path):
-    artifact = kubelet(site, elf_bytes())
+    artifact = publish_kubelet(site, elf_bytes())
     store = Store(tmp_path / "disk")
     with mounted(store.root, "size=9m"):
         upstream.fetch([artifact], store, log)
@@ -180,7 +172,7 @@ def test_complete_store_may_be_read_only(site, upstream, log, tmp_path):
 
 
 def test_incomplete_read_only_store_is_reported(site, upstream, log, tmp_path):
-    artifact = kubelet(site, elf_bytes())
+    artifact = publish_kubelet(site, elf_bytes())
     store = Store(tmp_path / "disk")
     with mounted(store.root, "ro"), pytest.raises(DiskError, match="read-only") as caught:
         upstream.fetch([artifact], store, log)

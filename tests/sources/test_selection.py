@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from kubeparcel.config import catalog
@@ -37,8 +35,7 @@ def test_auto_selects_go_modules_with_a_message_if_upstream_is_unreachable(fake_
         (
             "Source",
             (
-                "dl.k8s.io does not answer (timed out after 5 s): "
-                "building from Go modules instead.\n"
+                "dl.k8s.io does not answer (timed out after 5 s): building from Go modules instead.\n"
                 "The same versions. --source upstream requires downloads."
             ),
         )
@@ -75,7 +72,7 @@ def test_auto_does_not_fall_back_if_upstream_answers_with_an_error(fake_sources,
 )
 def test_requested_source_is_selected_without_a_probe(fake_sources, log, request_, name, mirror):
     fake_sources(FakeSource(down=UNREACHABLE), FakeModules(down=UNREACHABLE))
-    source: Any = select_source(request_, COMPONENTS, log)
+    source = select_source(request_, COMPONENTS, log)
     assert (source.name, source.mirror) == (name, mirror)
     assert log.messages == []
 

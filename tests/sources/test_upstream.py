@@ -13,20 +13,18 @@ from tests.sources.conftest import V1363
 from tests.support.upstream_site import RELEASED
 
 
-def test_stable_is_the_version_in_its_marker(site, upstream):
-    site.publish_marker("stable", "v1.36.3")
-    assert upstream.resolve_kubernetes("stable") == V1363
-
-
-def test_minor_is_resolved_to_its_newest_patch(site, upstream):
-    site.publish_marker("stable-1.36", "v1.36.3\n")
-    assert upstream.resolve_kubernetes("1.36") == V1363
-    assert upstream.resolve_kubernetes("v1.36") == V1363
-
-
-def test_latest_may_be_a_prerelease(site, upstream):
-    site.publish_marker("latest", "v1.37.0-rc.1")
-    assert str(upstream.resolve_kubernetes("latest")) == "1.37.0-rc.1"
+@pytest.mark.parametrize(
+    ("requested", "marker", "version"),
+    [
+        ("stable", "stable", "v1.36.3"),
+        ("1.36", "stable-1.36", "v1.36.3\n"),
+        ("v1.36", "stable-1.36", "v1.36.3\n"),
+        ("latest", "latest", "v1.37.0-rc.1"),
+    ],
+)
+def test_version_is_that_in_its_marker(site, upstream, requested, marker, version):
+    site.publish_marker(marker, version)
+    assert f"v{upstream.resolve_kubernetes(requested)}" == version.strip()
 
 
 @pytest.mark.parametrize("requested", ["1.36.3", "v1.36.3", "1.37.0-rc.1"])
@@ -40,26 +38,21 @@ def test_release_for_one_architecture_counts_as_published(site, upstream):
     assert upstream.is_published("kubernetes", V1363)
 
 
-def test_unknown_minor_is_reported_with_the_newest_release(site, upstream):
-    site.publish_marker("stable", "v1.37.2")
+@pytest.mark.parametrize(
+    ("requested", "markers", "message"),
+    [
+        ("1.99", {}, "no Kubernetes 1.99: the newest release is 1.37.2"),
+        ("1.36.99", {"stable-1.36": "v1.36.3"}, "the newest 1.36 is 1.36.3"),
+        ("1.38", {"latest-1.38": "v1.38.0-beta.1"}, "1.38 has only 1.38.0-beta.1"),
+    ],
+)
+def test_unknown_version_is_reported_with_the_nearest_one(site, upstream, requested, markers, message):
+    for marker, version in {"stable": "v1.37.2", **markers}.items():
+        site.publish_marker(marker, version)
     with pytest.raises(UnknownVersion) as caught:
-        upstream.resolve_kubernetes("1.99")
-    assert "no Kubernetes 1.99: the newest release is 1.37.2" in str(caught.value)
+        upstream.resolve_kubernetes(requested)
+    assert message in str(caught.value)
     assert "inv versions" in str(caught.value)
-
-
-def test_unknown_patch_is_reported_with_the_newest_of_its_minor(site, upstream):
-    site.publish_marker("stable", "v1.37.2")
-    site.publish_marker("stable-1.36", "v1.36.3")
-    with pytest.raises(UnknownVersion, match=r"the newest 1\.36 is 1\.36\.3"):
-        upstream.resolve_kubernetes("1.36.99")
-
-
-def test_minor_without_a_final_release_is_reported_with_its_prerelease(site, upstream):
-    site.publish_marker("stable", "v1.37.2")
-    site.publish_marker("latest-1.38", "v1.38.0-beta.1")
-    with pytest.raises(UnknownVersion, match=r"1\.38 has only 1\.38\.0-beta\.1"):
-        upstream.resolve_kubernetes("1.38")
 
 
 def test_marker_without_a_version_is_reported(site, upstream):

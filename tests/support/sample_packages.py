@@ -140,6 +140,10 @@ class SamplePackages:
         assert result.returncode == 0, result.stdout + result.stderr
         return target
 
+    def build(self, package: PackageManifest, mutate: Mutation | None, folder: Path) -> BuiltPackage:
+        """Write a package as `write` does, and return it as a result of the build."""
+        return self.built(package, self.write(package, mutate, folder))
+
     def built(self, package: PackageManifest, file: Path) -> BuiltPackage:
         """Return a package file as a result of the build."""
         copy = self.store.partial(f"copy-{os.getpid()}")

@@ -28,22 +28,14 @@ def official_samples(tmp_path_factory: pytest.TempPathFactory) -> SamplePackages
 def valid_packages(samples: SamplePackages, tmp_path_factory: pytest.TempPathFactory) -> dict[str, BuiltPackage]:
     """Return every package, without mutation, by file name."""
     folder = tmp_path_factory.mktemp("good")
-    return {
-        name: samples.built(package, samples.write(package, None, folder / name))
-        for name, package in samples.manifests.items()
-    }
+    return {name: samples.build(package, None, folder / name) for name, package in samples.manifests.items()}
 
 
 @pytest.fixture(scope="session")
 def package_sets(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, PackageSet]:
     """Debs in both layouts, and of a previous revision, as package sets."""
-    variants: dict[str, dict[str, str]] = {
-        "etc": {},
-        "official": {"layout": "official"},
-        "previous": {"revision": "1~0"},
-    }
     sets = {}
-    for name, flags in variants.items():
+    for name, flags in {"etc": {}, "official": {"layout": "official"}, "previous": {"revision": "1~0"}}.items():
         folder = tmp_path_factory.mktemp(name)
         samples = sample_packages(folder, **flags)
         files = [

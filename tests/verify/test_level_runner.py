@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from kubeparcel.console import QuietLog
 from kubeparcel.errors import ToolError, UsageError
 from kubeparcel.hosts import catalog
 from kubeparcel.model import Format
-from kubeparcel.reports.results import Finding
+from kubeparcel.reports.results import Check, Finding
 from kubeparcel.store import Store
 from kubeparcel.verify.level_packages import PackageSets
 from kubeparcel.verify.level_runner import HostLevel, LevelRun, PlannedScenario, run_level, run_scenario
@@ -42,8 +41,8 @@ class FakeHosts:
     contexts: tuple[HostContext, ...]
 
 
-def fake_context(name: str, packages: Any = None) -> HostContext:
-    return HostContext(SimpleNamespace(name=name), packages, label=name)
+def fake_context(name: str) -> HostContext:
+    return HostContext(SimpleNamespace(name=name), None, label=name)
 
 
 def passing(_: FakeHosts) -> Sequence[Finding]:
@@ -69,8 +68,10 @@ def plan(*steps: Step[FakeHosts], names: Sequence[str] = ("a",)) -> PlannedScena
 LEVEL: HostLevel[FakeHosts] = HostLevel("install", lambda *_: [])
 
 
-def run(planned: PlannedScenario[FakeHosts], session: Any = None) -> Any:
-    return run_scenario(LEVEL, session or FakeSession(), planned)
+def run(
+    planned: PlannedScenario[FakeHosts], session: FakeSession | None = None, level: HostLevel[FakeHosts] = LEVEL
+) -> Sequence[Check]:
+    return run_scenario(level, session or FakeSession(), planned)
 
 
 def test_run_scenario_continues_after_a_failed_step_and_stops_after_a_vital_one():
@@ -113,11 +114,10 @@ def test_run_scenario_collects_evidence_of_failed_steps_and_labels_hosts():
     level: HostLevel[FakeHosts] = HostLevel("cluster", lambda *_: [], collect)
     failed = False
     planned = plan(Step("step", "", record), names=("a", "b"))
-    session: Any = FakeSession()
-    (check,) = run_scenario(level, session, planned)
+    (check,) = run(planned, level=level)
     assert check.evidence == {"a: id": "root"}
     failed = True
-    (check,) = run_scenario(level, session, planned)
+    (check,) = run(planned, level=level)
     assert check.evidence == {"a: id": "root", "b: journal": "died"}
 
 
@@ -138,8 +138,7 @@ def test_run_level_returns_checks_in_planned_order_and_runs_only_the_named_scena
 
     planned = [item(host, name) for host in (TRIXIE, FEDORA) for name in ("long", "short", "left")]
     level: HostLevel[FakeHosts] = HostLevel("install", lambda *_: planned, workers=lambda: 1)
-    level_run: Any = SimpleNamespace(session=FakeSession())
-    report = run_level(level, level_run, [TRIXIE, FEDORA], only=["long", "short"])
+    report = run_level(level, SimpleNamespace(session=FakeSession()), [TRIXIE, FEDORA], only=["long", "short"])
     assert [(check.host, check.name, check.not_run) for check in report.checks] == [
         (host, name, "not selected by --only" if name == "left" else "")
         for host in ("trixie", "trixie-dnf")
@@ -165,8 +164,7 @@ def test_package_sets_without_a_hosts_format_name_the_host_and_the_format(packag
 
 
 def test_level_run_without_previous_packages_has_none(package_sets, tmp_path):
-    session: Any = SimpleNamespace(folder=tmp_path)
-    level_run = LevelRun.create(session, [package_sets["etc"].folder])
+    level_run = LevelRun.create(SimpleNamespace(folder=tmp_path), [package_sets["etc"].folder])
     assert level_run.previous.files == []
     assert level_run.previous.get(Format.DEB) is None
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -39,24 +41,21 @@ def test_require_node_packages_rejects_an_old_release_and_names_another_level(pa
     assert "--level install" in raised.value.hint
 
 
-@dataclass
-class FakeContainer:
-    """A fake container on a machine with or without cgroup v2."""
+def configuration(cgroup_version: int) -> Mapping[str, Any]:
+    """Return the kubelet's configuration on a machine with this version of cgroups."""
 
-    unified: bool
-
-    def exists(self, path: str) -> bool:
+    def exists(path: str) -> bool:
         assert path == "/sys/fs/cgroup/cgroup.controllers"
-        return self.unified
+        return cgroup_version == 2
+
+    return kubelet_configuration(SimpleNamespace(exists=exists))
 
 
 def test_with_cgroup_v2_the_kubelet_uses_the_systemd_driver():
-    configuration = kubelet_configuration(FakeContainer(unified=True))
-    assert configuration["cgroupDriver"] == "systemd"
-    assert {"failCgroupV1", "cgroupRoot"}.isdisjoint(configuration)
+    assert configuration(2)["cgroupDriver"] == "systemd"
+    assert {"failCgroupV1", "cgroupRoot"}.isdisjoint(configuration(2))
 
 
 def test_with_cgroup_v1_the_kubelet_is_allowed_to_start_and_has_its_own_root():
-    configuration = kubelet_configuration(FakeContainer(unified=False))
-    assert configuration["failCgroupV1"] is False
-    assert (configuration["cgroupDriver"], configuration["cgroupRoot"]) == ("cgroupfs", "/kubelet")
+    assert configuration(1)["failCgroupV1"] is False
+    assert (configuration(1)["cgroupDriver"], configuration(1)["cgroupRoot"]) == ("cgroupfs", "/kubelet")

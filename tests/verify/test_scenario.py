@@ -8,6 +8,8 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from kubeparcel.process import CompletedProcess
 from kubeparcel.verify.package_steps import manage
 from kubeparcel.verify.scenario import HostContext, package_mounts
@@ -31,9 +33,7 @@ class FakeContainer:
 
 
 def context(results: Mapping[str, tuple[str, int]], manager: str = "apt", label: str = "") -> HostContext:
-    container: Any = FakeContainer(results, manager)
-    packages: Any = None
-    return HostContext(container, packages, label=label)
+    return HostContext(FakeContainer(results, manager), None, label=label)
 
 
 def test_run_records_output_and_exit_code_as_evidence():
@@ -53,8 +53,7 @@ def test_run_successfully_yields_the_end_of_the_output_and_the_command():
 
 
 def test_packages_are_named_only_where_there_are_two_sets():
-    packages: Any = SimpleNamespace(label="1.36.3-1")
-    previous: Any = SimpleNamespace(label="1.36.3-1~0")
+    packages, previous = SimpleNamespace(label="1.36.3-1"), SimpleNamespace(label="1.36.3-1~0")
     host = replace(context({}), packages=packages, previous=previous)
     assert host.describe_packages(previous=True) == "previous, 1.36.3-1~0"
     assert host.describe_packages(previous=False) == "under test, 1.36.3-1 (previous: 1.36.3-1~0)"
@@ -93,15 +92,16 @@ def test_run_each_splits_the_outputs_of_one_script():
     assert host.evidence == {"a version": "v1", "b": "\n(exit code 127)"}
 
 
-def test_purge_removes_where_the_package_manager_has_no_purge():
-    for manager, command in (("apt", "apt-get --yes purge a"), ("dnf", "dnf --assumeyes remove a")):
-        host = context({}, manager)
-        assert list(manage("purge", "a")(host)) == []
-        assert list(host.evidence) == [command]
+@pytest.mark.parametrize(
+    ("manager", "command"), [("apt", "apt-get --yes purge a"), ("dnf", "dnf --assumeyes remove a")]
+)
+def test_purge_removes_where_the_package_manager_has_no_purge(manager, command):
+    host = context({}, manager)
+    assert list(manage("purge", "a")(host)) == []
+    assert list(host.evidence) == [command]
 
 
 def test_package_mounts_include_previous_packages_if_there_are_any():
-    new: Any = SimpleNamespace(folder="new")
-    old: Any = SimpleNamespace(folder="old")
+    new, old = SimpleNamespace(folder="new"), SimpleNamespace(folder="old")
     assert package_mounts(new, None) == {"new": "/packages/current"}
     assert package_mounts(new, old) == {"new": "/packages/current", "old": "/packages/previous"}

@@ -50,7 +50,6 @@ def ignore(tree: GitTree) -> None:
     [(change, ("a.go",)), (add, ("sub/new.go",)), (stage, ("a.go",)), (remove, ("a.go",)), (ignore, ())],
 )
 def test_changed_and_new_files_are_found_and_exported_but_no_ignored_ones(tree, tmp_path, action, changes):
-    index = (tree.folder / ".git/index").read_bytes()
     action(tree)
     index = (tree.folder / ".git/index").read_bytes()
     state = read_checkout(tree.folder)

@@ -26,25 +26,23 @@ def test_programs_that_a_tree_configures_are_not_run(tree, tmp_path, monkeypatch
     script.write_text(f"#!/bin/sh\n{command}\n")
     script.chmod(0o755)
     tree.commit({".gitattributes": "*.go filter=evil diff=evil\n"})
-    for key in ("core.fsmonitor", "core.sshCommand", "core.pager", "core.editor", "gpg.program", "diff.external"):
-        tree.git("config", key, str(script))
-    for key in ("filter.evil.clean", "filter.evil.smudge", "filter.evil.process", "diff.evil.textconv"):
-        tree.git("config", key, str(script))
-    tree.git("config", "log.showSignature", "true")
-    tree.git("config", "include.path", str(tmp_path / "missing"))
-    tree.git("config", "remote.origin.url", f"ext::{script}")
-    tree.git("config", "remote.origin.promisor", "true")
+    programs = (
+        *("core.fsmonitor", "core.sshCommand", "core.pager", "core.editor", "gpg.program", "diff.external"),
+        *("filter.evil.clean", "filter.evil.smudge", "filter.evil.process", "diff.evil.textconv"),
+    )
+    settings = {"log.showSignature": "true", "include.path": str(tmp_path / "missing")}
+    remote = {"remote.origin.url": f"ext::{script}", "remote.origin.promisor": "true"}
+    for key, value in {**dict.fromkeys(programs, str(script)), **settings, **remote}.items():
+        tree.git("config", key, value)
     for hook in ("post-index-change", "reference-transaction", "post-checkout"):
         (tree.folder / ".git/hooks").mkdir(exist_ok=True)
         (tree.folder / ".git/hooks" / hook).symlink_to(script)
     (tree.folder / "a.go").write_text("package changed\n")
     mark.unlink(missing_ok=True)
-    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
-    monkeypatch.setenv("GIT_CONFIG_KEY_0", "core.fsmonitor")
-    monkeypatch.setenv("GIT_CONFIG_VALUE_0", str(script))
-    monkeypatch.setenv("GIT_EXTERNAL_DIFF", str(script))
-    monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
-    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
+    settings = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.fsmonitor", "GIT_CONFIG_VALUE_0": str(script)}
+    paths = {"GIT_DIR": str(tmp_path / "nowhere"), "GIT_INDEX_FILE": str(tmp_path / "index")}
+    for name, value in {**settings, **paths, "GIT_EXTERNAL_DIFF": str(script)}.items():
+        monkeypatch.setenv(name, value)
     state = read_checkout(tree.folder)
     assert state.changes == ("a.go",)
     export_tree(tree.folder, artifact(state), tmp_path / "out")
@@ -127,19 +125,20 @@ def bad_configuration(folder: Path) -> None:
 
 def late_commit(folder: Path) -> None:
     tree = GitTree(folder, FILES)
-    subprocess.run(
-        [
-            *("git", "-c", "user.name=x", "-c", "user.email=x@example.com"),
-            "commit",
-            "-q",
-            "--allow-empty",
-            "-m",
-            "late",
-        ],
-        cwd=tree.folder,
-        env={**os.environ, "GIT_COMMITTER_DATE": "@4294967296 +0000"},
-        check=True,
-    )
+    command = [
+        "git",
+        "-c",
+        "user.name=x",
+        "-c",
+        "user.email=x@example.com",
+        "commit",
+        "-q",
+        "--allow-empty",
+        "-m",
+        "late",
+    ]
+    dates = {"GIT_COMMITTER_DATE": "@4294967296 +0000"}
+    subprocess.run(command, cwd=tree.folder, env={**os.environ, **dates}, check=True)
 
 
 @pytest.mark.parametrize(

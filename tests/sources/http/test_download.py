@@ -15,12 +15,12 @@ from kubeparcel.errors import DigestError, DownloadError, ExternalError
 from kubeparcel.lock_models import Artifact
 from kubeparcel.model import Arch
 from kubeparcel.sources.http.retry import RetryPolicy
-from tests.sources.conftest import FAST
+from tests.sources.conftest import FAST, KUBELET, KUBELET_PATH, publish_kubelet
 from tests.support import upstream_site as sites
 from tests.support.elf_files import elf_bytes
 from tests.support.waiting import TIMEOUT, wait_until
 
-KUBELET = "https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
+IMPATIENT = RetryPolicy(read_timeout=0.3, backoff=0.01)
 
 
 @pytest.fixture
@@ -39,48 +39,18 @@ def data() -> bytes:
 @pytest.fixture
 def kubelet(site, data) -> Artifact:
     """Publish a kubelet."""
-    site.publish_file(KUBELET, data)
-    digest = hashlib.sha256(data).hexdigest()
-    return Artifact("kubernetes", "kubelet", Arch.AMD64, KUBELET, f"sha256:{digest}")
+    return publish_kubelet(site, data)
 
 
-def path(artifact: Artifact) -> str:
-    return "/" + artifact.origin.partition("://")[2]
+@pytest.fixture
+def download(upstream, kubelet, store, log):
+    """Return a function that fetches the kubelet, with this source or another one, and returns its bytes."""
 
+    def fetch(source=upstream) -> bytes:
+        binaries = source.fetch([kubelet], store, log)
+        return store.path(binaries["kubernetes", Arch.AMD64]["kubelet"]).read_bytes()
 
-def content(binaries, store) -> bytes:
-    return store.path(binaries[("kubernetes", Arch.AMD64)]["kubelet"]).read_bytes()
-
-
-def test_file_is_stored_by_its_digest(upstream, kubelet, store, log, data):
-    assert content(upstream.fetch([kubelet], store, log), store) == data
-    assert not list((store.root / "partial").iterdir())
-
-
-def test_stored_file_needs_no_network(site, upstream, kubelet, store, log):
-    upstream.fetch([kubelet], store, log)
-    before = len(site.requests)
-    upstream.fetch([kubelet], store, log)
-    assert len(site.requests) == before
-
-
-def test_truncated_body_is_resumed(site, upstream, kubelet, store, log, data):
-    site.faults[path(kubelet)] = [sites.truncated(1_000_000)]
-    assert content(upstream.fetch([kubelet], store, log), store) == data
-    first, second = site.requests_for("/kubelet")
-    assert "Range" not in first.headers
-    assert second.headers["Range"] == "bytes=1000000-"
-    assert second.headers["If-Range"].startswith('"')
-
-
-def test_reset_connection_is_retried(site, upstream, kubelet, store, log, data):
-    site.faults[path(kubelet)] = [sites.reset(500_000), sites.reset(0)]
-    assert content(upstream.fetch([kubelet], store, log), store) == data
-
-
-def test_unreliable_connection_succeeds_while_it_progresses(site, upstream, kubelet, store, log, data):
-    site.faults[path(kubelet)] = [short for _ in range(6)]
-    assert content(upstream.fetch([kubelet], store, log), store) == data
+    return fetch
 
 
 def short(handler, data):
@@ -92,39 +62,73 @@ def short(handler, data):
     handler.close_connection = True
 
 
-def test_server_without_ranges_sends_the_whole_file_again(site, upstream, kubelet, store, log, data):
-    site.faults[path(kubelet)] = [sites.truncated(1_000_000), sites.send_whole_file]
-    assert content(upstream.fetch([kubelet], store, log), store) == data
+@pytest.mark.parametrize(
+    "faults",
+    [
+        pytest.param([], id="none"),
+        pytest.param([sites.reset(500_000), sites.reset(0)], id="connection is reset"),
+        pytest.param([short] * 6, id="connection ends early, but with progress"),
+        pytest.param([sites.truncated(1_000_000), sites.send_whole_file], id="server without ranges"),
+        pytest.param([sites.send_chunked], id="unknown length"),
+    ],
+)
+def test_file_is_stored_whole_in_spite_of_faults(site, download, store, data, faults):
+    site.faults[KUBELET_PATH] = [*faults]
+    assert download() == data
+    assert not list((store.root / "partial").iterdir())
 
 
-def test_file_of_unknown_length_is_downloaded(site, upstream, kubelet, store, log, data):
-    site.faults[path(kubelet)] = [sites.send_chunked]
-    assert content(upstream.fetch([kubelet], store, log), store) == data
-
-
-def test_stalled_download_is_retried(site, from_mirror, kubelet, store, log, data, stop):
-    site.faults[path(kubelet)] = [sites.stalled(1_000_000, stop)]
-    upstream = from_mirror(site.url, RetryPolicy(read_timeout=0.3, backoff=0.01))
+def test_stalled_download_is_retried(site, from_mirror, download, data, stop):
+    site.faults[KUBELET_PATH] = [sites.stalled(1_000_000, stop)]
     started = time.monotonic()
-    assert content(upstream.fetch([kubelet], store, log), store) == data
+    assert download(from_mirror(site.url, IMPATIENT)) == data
     assert time.monotonic() - started < TIMEOUT
 
 
-def test_download_below_the_minimum_rate_counts_as_stalled(site, from_mirror, kubelet, store, log, data, stop):
-    site.faults[path(kubelet)] = [sites.slow(stop)]
-    upstream = from_mirror(site.url, RetryPolicy(read_timeout=0.3, backoff=0.01))
-    assert content(upstream.fetch([kubelet], store, log), store) == data
+def test_download_below_the_minimum_rate_counts_as_stalled(site, from_mirror, download, data, stop):
+    site.faults[KUBELET_PATH] = [sites.slow(stop)]
+    assert download(from_mirror(site.url, IMPATIENT)) == data
+
+
+@pytest.mark.parametrize(
+    ("partial", "requests"),
+    [
+        pytest.param(lambda _: b"<html>a login page</html>", 2, id="of another file"),
+        pytest.param(lambda data: data + b"more", 2, id="too long"),
+        pytest.param(lambda data: data, 1, id="complete"),
+    ],
+)
+def test_partial_file_is_verified_and_replaced_if_it_is_wrong(site, download, kubelet, store, data, partial, requests):
+    store.partial(f"kubelet-amd64-{kubelet.digest.removeprefix('sha256:')}").write_bytes(partial(data))
+    assert download() == data
+    assert len(site.requests_for("/kubelet")) == requests
+
+
+def test_stored_file_needs_no_network(site, upstream, kubelet, store, log):
+    upstream.fetch([kubelet], store, log)
+    before = len(site.requests)
+    upstream.fetch([kubelet], store, log)
+    assert len(site.requests) == before
+
+
+def test_truncated_body_is_resumed(site, download, data):
+    site.faults[KUBELET_PATH] = [sites.truncated(1_000_000)]
+    assert download() == data
+    first, second = site.requests_for("/kubelet")
+    assert "Range" not in first.headers
+    assert second.headers["Range"] == "bytes=1000000-"
+    assert second.headers["If-Range"].startswith('"')
 
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
 def test_transient_server_error_is_retried(site, upstream, kubelet, store, log, code):
-    site.faults[path(kubelet)] = [sites.status(code)] * 2
+    site.faults[KUBELET_PATH] = [sites.status(code)] * 2
     upstream.fetch([kubelet], store, log)
     assert len(site.requests_for("/kubelet")) == 3
 
 
 def test_permanent_server_error_is_reported(site, upstream, kubelet, store, log):
-    site.faults[path(kubelet)] = [sites.status(503)] * 9
+    site.faults[KUBELET_PATH] = [sites.status(503)] * 9
     with pytest.raises(DownloadError, match=r"kubelet answered 503 \(server error\)"):
         upstream.fetch([kubelet], store, log)
     assert len(site.requests_for("/kubelet")) == FAST.attempts
@@ -132,34 +136,34 @@ def test_permanent_server_error_is_reported(site, upstream, kubelet, store, log)
 
 @pytest.mark.parametrize("code", [401, 403, 404, 410])
 def test_permanent_status_is_not_retried(site, upstream, kubelet, store, log, code):
-    site.faults[path(kubelet)] = [sites.status(code)] * 2
+    site.faults[KUBELET_PATH] = [sites.status(code)] * 2
     with pytest.raises(DownloadError, match=f"answered {code}"):
         upstream.fetch([kubelet], store, log)
     assert len(site.requests_for("/kubelet")) == 1
 
 
 def test_retry_after_is_honoured(site, upstream, kubelet, store, log):
-    site.faults[path(kubelet)] = [sites.status(503, {"Retry-After": "1"})]
+    site.faults[KUBELET_PATH] = [sites.status(503, {"Retry-After": "1"})]
     started = time.monotonic()
     upstream.fetch([kubelet], store, log)
     assert time.monotonic() - started >= 1
 
 
 def test_long_retry_after_is_not_waited_for(site, upstream, kubelet, store, log):
-    site.faults[path(kubelet)] = [sites.status(429, {"Retry-After": "3600"})]
+    site.faults[KUBELET_PATH] = [sites.status(429, {"Retry-After": "3600"})]
     with pytest.raises(DownloadError, match="429"):
         upstream.fetch([kubelet], store, log)
 
 
 @pytest.mark.parametrize("header", ["\xb2", "9" * 5000])
 def test_retry_after_that_is_no_number_is_ignored(site, upstream, kubelet, store, log, header):
-    site.faults[path(kubelet)] = [sites.status(503, {"Retry-After": header})]
+    site.faults[KUBELET_PATH] = [sites.status(503, {"Retry-After": header})]
     upstream.fetch([kubelet], store, log)
     assert len(site.requests_for("/kubelet")) == 2
 
 
 def test_file_with_a_wrong_digest_is_quarantined(site, upstream, kubelet, store, log):
-    site.files[path(kubelet)] = b"\x7fELF something else"
+    site.files[KUBELET_PATH] = b"\x7fELF something else"
     with pytest.raises(DigestError) as caught:
         upstream.fetch([kubelet], store, log)
     assert caught.value.message.startswith("kubelet amd64: the download's sha256 is ")
@@ -171,39 +175,19 @@ def test_file_with_a_wrong_digest_is_quarantined(site, upstream, kubelet, store,
     assert len(site.requests_for("/kubelet")) == 1
 
 
-def test_partial_file_of_another_file_is_replaced(site, upstream, kubelet, store, log, data):
-    digest = kubelet.digest.removeprefix("sha256:")
-    store.partial(f"kubelet-amd64-{digest}").write_bytes(b"<html>a login page</html>")
-    assert content(upstream.fetch([kubelet], store, log), store) == data
-
-
-def test_partial_file_longer_than_the_file_is_discarded(site, upstream, kubelet, store, log, data):
-    digest = kubelet.digest.removeprefix("sha256:")
-    store.partial(f"kubelet-amd64-{digest}").write_bytes(data + b"more")
-    assert content(upstream.fetch([kubelet], store, log), store) == data
-
-
-def test_complete_partial_file_is_only_verified(site, upstream, kubelet, store, log, data):
-    digest = kubelet.digest.removeprefix("sha256:")
-    store.partial(f"kubelet-amd64-{digest}").write_bytes(data)
-    assert content(upstream.fetch([kubelet], store, log), store) == data
-    assert len(site.requests_for("/kubelet")) == 1
-
-
-def test_interrupted_download_is_resumed_in_the_next_run(site, from_mirror, upstream, kubelet, store, log, data):
-    site.faults[path(kubelet)] = [sites.truncated(1_000_000)]
-    impatient = from_mirror(site.url, RetryPolicy(attempts=1))
+def test_interrupted_download_is_resumed_in_the_next_run(site, from_mirror, download, data):
+    site.faults[KUBELET_PATH] = [sites.truncated(1_000_000)]
     with pytest.raises(DownloadError, match="run the same command again to resume"):
-        impatient.fetch([kubelet], store, log)
-    assert content(upstream.fetch([kubelet], store, log), store) == data
+        download(from_mirror(site.url, RetryPolicy(attempts=1)))
+    assert download() == data
     assert site.requests_for("/kubelet")[-1].headers["Range"] == "bytes=1000000-"
 
 
-def test_redirect_is_followed(site, upstream, kubelet, store, log, data):
+def test_redirect_is_followed(site, download, data):
     with sites.serve_site("127.0.0.2") as storage:
         storage.files["/blob"] = data
-        site.faults[path(kubelet)] = [sites.redirect(f"{storage.url}/blob?signature=x")]
-        assert content(upstream.fetch([kubelet], store, log), store) == data
+        site.faults[KUBELET_PATH] = [sites.redirect(f"{storage.url}/blob?signature=x")]
+        assert download() == data
 
 
 def test_four_files_are_downloaded_in_parallel(site, upstream, store, log):
@@ -237,7 +221,7 @@ def test_error_stops_other_downloads_and_keeps_their_partial_files(
         handler.answer(404, b"no")
 
     other = f"{KUBELET}-gone"
-    site.faults[path(kubelet)] = [sites.stalled(1_000_000, stop)]
+    site.faults[KUBELET_PATH] = [sites.stalled(1_000_000, stop)]
     site.faults["/" + other.partition("://")[2]] = [late]
     gone = Artifact("kubernetes", "kubeadm", Arch.AMD64, other, "sha256:" + "0" * 64)
     # Each download is waited for until it has ended: one that nobody stops goes on for two minutes.
@@ -261,17 +245,17 @@ def test_lock_with_another_kind_of_digest_is_rejected(upstream, kubelet, store, 
         upstream.fetch([odd], store, log)
 
 
-def test_mirror_folder_is_copied_from_and_verified(site, upstream, from_mirror, kubelet, store, log, data, tmp_path):
-    target = tmp_path / "mirror" / path(kubelet)[1:]
+def test_mirror_folder_is_copied_from_and_verified(site, download, from_mirror, data, tmp_path):
+    target = tmp_path / "mirror" / KUBELET_PATH[1:]
     target.parent.mkdir(parents=True)
     folder_mirror = from_mirror(str(tmp_path / "mirror"))
     with pytest.raises(DownloadError, match="kubelet does not exist"):
-        folder_mirror.fetch([kubelet], store, log)
+        download(folder_mirror)
     target.write_bytes(b"damaged")
     with pytest.raises(DigestError, match=str(target)):
-        folder_mirror.fetch([kubelet], store, log)
+        download(folder_mirror)
     target.write_bytes(data)
-    assert content(folder_mirror.fetch([kubelet], store, log), store) == data
+    assert download(folder_mirror) == data
     assert not site.requests
 
 
@@ -280,6 +264,6 @@ def test_network_errors_are_never_tracebacks(site, upstream, kubelet, store, log
         handler.wfile.write(b"SSH-2.0-OpenSSH\r\n\r\n")
         handler.close_connection = True
 
-    site.faults[path(kubelet)] = [nonsense] * 9
+    site.faults[KUBELET_PATH] = [nonsense] * 9
     with pytest.raises(ExternalError):
         upstream.fetch([kubelet], store, log)

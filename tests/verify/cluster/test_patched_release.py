@@ -45,16 +45,14 @@ class FakeMachine:
 def cluster(monkeypatch) -> Cluster:
     monkeypatch.setattr(assertions, "control_plane_runs", lambda _: [])
     monkeypatch.setattr(actions, "kubeadm_configuration", lambda _, *documents: yaml.safe_dump_all(documents))
-    session: Any = None
-    machines: Any = (FakeMachine(), FakeMachine())
-    return Cluster(session, *machines, RELEASE, None)
+    return Cluster(None, FakeMachine(), FakeMachine(), RELEASE, None)
 
 
 def test_images_and_configuration_name_upstreams_release(cluster):
     cluster.images(RELEASE)
     list(actions.kubeadm_init(cluster))
     list(actions.kubeadm_upgrade("apply")(cluster))
-    machine: Any = cluster.control_plane
+    machine = cluster.control_plane
     assert "--kubernetes-version=v1.36.3" in machine.commands[0]
     assert len(machine.files) == 2
     assert "acme" not in "".join(machine.files.values())
@@ -68,17 +66,15 @@ def test_api_server_of_the_release_is_the_expected_one(cluster):
 @pytest.mark.parametrize(("old", "new"), [("1.36.3", "1.36.3+acme.1"), ("1.36.3+acme.9", "1.36.3+acme.10")])
 def test_upgrade_to_a_patched_release_is_planned(old, new):
     """As semantic versions these are equal."""
-    hosts: Any = [SimpleNamespace(name="trixie", format="deb")]
-    run: Any = SimpleNamespace(session=None)
-    packages = [
-        SimpleNamespace(
-            names=("kubeadm", "kubelet"), contents=[SimpleNamespace(name="kubeadm", upstream_version=version)]
-        )
-        for version in (new, old)
-    ]
-    run.packages, run.previous = (SimpleNamespace(require=lambda _, p=p: p, files=[p]) for p in packages)
-    planned = {item.scenario.name: item.not_run for item in level._plan(run, hosts)}
-    assert planned == {"cluster": "", "upgrade": ""}
+
+    def sets(version: str) -> SimpleNamespace:
+        kubeadm = SimpleNamespace(name="kubeadm", upstream_version=version)
+        packages = SimpleNamespace(names=("kubeadm", "kubelet"), contents=[kubeadm])
+        return SimpleNamespace(require=lambda _: packages, files=[packages])
+
+    run = SimpleNamespace(session=None, packages=sets(new), previous=sets(old))
+    planned = level._plan(run, [SimpleNamespace(name="trixie", format="deb")])
+    assert {item.scenario.name: item.not_run for item in planned} == {"cluster": "", "upgrade": ""}
 
 
 @pytest.mark.parametrize("manager", ["apt", "dnf", "zypper"])
@@ -86,15 +82,15 @@ def test_packages_that_both_folders_have_are_those_under_test(tmp_path, manager)
     """An upgrade to patched Kubernetes leaves cri-tools as they are."""
     for folder in ("pool", "current", "previous"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "cri-tools.deb").write_text(folder)
-        (tmp_path / folder / "cri-tools.rpm").write_text(folder)
+        for format_ in ("deb", "rpm"):
+            (tmp_path / folder / f"cri-tools.{format_}").write_text(folder)
     script = render(f"hosts/repository-{manager}.sh", {}).replace("/var/lib/kubeparcel/", f"{tmp_path}/")
     script = script[: script.index("done\n") + 5]
 
     def run_script(_: str, *folders: str, **__: Any) -> None:
         subprocess.run(["sh", "-euc", script, "sh", *folders], check=True)
 
-    context: Any = SimpleNamespace(
+    context = SimpleNamespace(
         container=SimpleNamespace(run_script=run_script),
         package_manager=SimpleNamespace(repository_script=f"hosts/repository-{manager}.sh"),
     )

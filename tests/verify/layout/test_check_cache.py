@@ -11,13 +11,21 @@ from kubeparcel.console import QuietLog
 from kubeparcel.errors import DigestError
 from kubeparcel.packages import reader
 from tests.support.checked_packages import check_packages
-from tests.support.sample_packages import sample_packages
+from tests.support.sample_packages import PackageDraft, SamplePackages, sample_packages
 
 
-def test_passed_checks_are_cached_and_still_reported(tmp_path, monkeypatch):
-    samples = sample_packages(tmp_path)
-    package = samples.manifest("kubeadm", "deb")
-    built = samples.built(package, samples.write(package, None, tmp_path / "work"))
+@pytest.fixture
+def samples(tmp_path: Path) -> SamplePackages:
+    """Packages with a store that each test may damage."""
+    return sample_packages(tmp_path)
+
+
+def without_copyright(draft: PackageDraft) -> None:
+    draft.remove("copyright")
+
+
+def test_passed_checks_are_cached_and_still_reported(samples, tmp_path, monkeypatch):
+    built = samples.build(samples.manifest("kubeadm", "deb"), None, tmp_path / "work")
     first = check_packages([built], samples.store, QuietLog())
 
     def unreadable(path: Path, cache: object = None) -> None:
@@ -28,10 +36,9 @@ def test_passed_checks_are_cached_and_still_reported(tmp_path, monkeypatch):
     assert second.checks == first.checks
 
 
-def test_another_expectation_invalidates_the_cache(tmp_path):
-    samples = sample_packages(tmp_path)
+def test_another_expectation_invalidates_the_cache(samples, tmp_path):
     package = samples.manifest("kubectl", "deb")
-    built = samples.built(package, samples.write(package, None, tmp_path / "work"))
+    built = samples.build(package, None, tmp_path / "work")
     assert check_packages([built], samples.store, QuietLog()).passed
 
     other = dataclasses.replace(package, version="1.36.4")
@@ -39,19 +46,15 @@ def test_another_expectation_invalidates_the_cache(tmp_path):
     assert "identity" in {check.name for check in report.failed}
 
 
-def test_failed_checks_are_not_cached(tmp_path):
-    samples = sample_packages(tmp_path)
-    package = samples.manifest("kubectl", "deb")
-    file = samples.write(package, lambda d: d.remove("copyright"), tmp_path / "work")
-    built = samples.built(package, file)
+def test_failed_checks_are_not_cached(samples, tmp_path):
+    built = samples.build(samples.manifest("kubectl", "deb"), without_copyright, tmp_path / "work")
     for _ in range(2):
         assert not check_packages([built], samples.store, QuietLog()).passed
 
 
-def test_package_built_from_a_damaged_file_raises_digest_error(tmp_path):
-    samples = sample_packages(tmp_path)
+def test_package_built_from_a_damaged_file_raises_digest_error(samples, tmp_path):
     package = samples.manifest("kubectl", "deb")
-    built = samples.built(package, samples.write(package, lambda d: d.remove("copyright"), tmp_path / "work"))
+    built = samples.build(package, without_copyright, tmp_path / "work")
     damaged = next(f for f in package.files if f.path == "/usr/bin/kubectl")
     samples.store.path(damaged.sha256).write_bytes(b"damaged")
     with pytest.raises(DigestError, match="/usr/bin/kubectl"):

@@ -69,7 +69,7 @@ def test_path_in_two_packages_of_a_build_fails(samples, tmp_path):
         page = next(file for file in package.files if "completions" in file.path)
         page = dataclasses.replace(page, path="/usr/share/man/man1/kube.1")
         package = dataclasses.replace(package, files=(*package.files, page))
-        built.append(samples.built(package, samples.write(package, None, tmp_path / "out" / name)))
+        built.append(samples.build(package, None, tmp_path / "out" / name))
     report = check_packages(built, samples.store, QuietLog())
     assert {check.name for check in report.failed} == {"one-owner-per-path"}
 
@@ -106,8 +106,8 @@ def test_build_check_logs_its_result(samples, valid_packages, tmp_path, capsys):
     assert capsys.readouterr().err.startswith("Check      10 packages, ")
 
     package = samples.manifest("kubectl", "rpm")
-    file = samples.write(package, lambda d: d.set_info("/usr/bin/kubectl", mode=0o600), tmp_path)
-    check_packages([samples.built(package, file)], samples.store, PlainLog())
+    built = samples.build(package, lambda draft: draft.set_info("/usr/bin/kubectl", mode=0o600), tmp_path)
+    check_packages([built], samples.store, PlainLog())
     output = capsys.readouterr().err
     assert "modes" in output
     assert "0600" in output

@@ -40,8 +40,7 @@ packages:
       - {path: "{envfile}", text: "SITE=1\\n", config: true}
 """)
     samples = sample_packages(tmp_path)
-    files = {name: samples.write(package, None, tmp_path / "out" / name) for name, package in samples.manifests.items()}
-    built = [samples.built(samples.manifests[name], file) for name, file in files.items()]
+    built = [samples.build(package, None, tmp_path / "out" / name) for name, package in samples.manifests.items()]
     assert check_packages(built, samples.store, QuietLog()).failed == ()
     report = level.check_paths([tmp_path / "out"])
     assert report.failed == ()
@@ -135,10 +134,7 @@ def test_stricter_modes_are_no_fault_in_packages_of_others(tmp_path, official_sa
 def test_upstream_binaries_without_module_information_pass(tmp_path):
     silent = {name: Go("", "", settings={}, sources=("/go/src/x.go",)) for name in GO}
     samples = sample_packages(tmp_path, go=silent, source="upstream")
-    built = [
-        samples.built(package, samples.write(package, None, tmp_path / "out" / name))
-        for name, package in samples.manifests.items()
-    ]
+    built = [samples.build(package, None, tmp_path / "out" / name) for name, package in samples.manifests.items()]
     report = check_packages(built, samples.store, QuietLog())
     assert report.failed == ()
     assert not {"go-trimpath", "no-build-paths"} & {check.name for check in report.checks}

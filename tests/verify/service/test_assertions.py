@@ -11,7 +11,6 @@ from kubeparcel.verify import kubelet
 from kubeparcel.verify.kubelet import BASE_ARGUMENTS
 from kubeparcel.verify.service.assertions import kubelet_runs_with
 
-CONTEXT: Any = None
 PACKAGED = ["--node-labels=site=berlin", "--max-pods=44"]
 
 
@@ -33,16 +32,16 @@ def command_lines(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def test_packaged_arguments_follow_those_of_kubeadm(command_lines):
-    assert not list(kubelet_runs_with(maxPods=33)(CONTEXT))  # the packages' own value is no fault
+    assert not list(kubelet_runs_with(maxPods=33)(None))  # the packages' own value is no fault
     assert command_lines == [[*BASE_ARGUMENTS, "--max-pods=33", *PACKAGED]]
 
 
 def test_settings_that_packaged_arguments_do_not_set_are_compared(command_lines):
-    assert [finding.expected for finding in kubelet_runs_with(eventRecordQPS=7)(CONTEXT)] == ["eventRecordQPS: 7"]
+    assert [finding.expected for finding in kubelet_runs_with(eventRecordQPS=7)(None)] == ["eventRecordQPS: 7"]
 
 
 def test_arguments_of_the_step_replace_the_packaged_ones(command_lines):
-    findings = list(kubelet_runs_with("--max-pods=55", maxPods=55)(CONTEXT))
+    findings = list(kubelet_runs_with("--max-pods=55", maxPods=55)(None))
     assert [finding.found for finding in findings] == ["maxPods: 44"]
-    list(kubelet_runs_with(flags=False)(CONTEXT))
+    list(kubelet_runs_with(flags=False)(None))
     assert command_lines == [[*BASE_ARGUMENTS, "--max-pods=33", "--max-pods=55"], [*BASE_ARGUMENTS]]
