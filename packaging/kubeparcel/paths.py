@@ -1,11 +1,21 @@
 """The paths of the program's own data and of the user's cache."""
 
+import hashlib
 import os
 from pathlib import Path
 
 from kubeparcel.errors import ConfigurationError
 
 PACKAGE = Path(__file__).resolve().parent
+
+
+def source_digest(*patterns: str) -> str:
+    """Return a digest of the program's own files, by patterns of their paths."""
+    digest = hashlib.sha256()
+    for pattern in patterns:
+        for path in sorted(PACKAGE.glob(pattern)):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def template_dir() -> Path:

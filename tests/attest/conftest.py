@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kubeparcel.attest.verify import AttestRequest, verify
-from kubeparcel.build.workers.units import CheckUnit
+from kubeparcel.build.workers.check_unit import CheckUnit
 from kubeparcel.config.settings import load_settings
 from kubeparcel.console import QuietLog
 from kubeparcel.reports.results import Check, CheckState, Report

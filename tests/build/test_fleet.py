@@ -15,7 +15,7 @@ import pytest
 from kubeparcel.build.fleet_result import FleetResult
 from kubeparcel.build.lock import lockfile
 from kubeparcel.build.pipeline import build_releases
-from kubeparcel.build.workers.units import CheckUnit
+from kubeparcel.build.workers.check_unit import CheckUnit
 from kubeparcel.config.releases import load_releases
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, ToolError

@@ -8,7 +8,7 @@ from kubeparcel.build.lock.resolver import resolve
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.release_build import assemble_packages, fetch
-from kubeparcel.build.workers.units import CheckUnit
+from kubeparcel.build.workers.check_unit import CheckUnit
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from kubeparcel.lock_models import Request

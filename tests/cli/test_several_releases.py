@@ -7,7 +7,7 @@ import json
 import pytest
 
 from kubeparcel.build.lock import lockfile
-from kubeparcel.build.workers.units import CheckUnit
+from kubeparcel.build.workers.check_unit import CheckUnit
 from kubeparcel.reports.results import Check
 from tests.build.test_fleet import Fleet
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.build.release_build import report_checks
-from kubeparcel.build.workers.units import CheckUnit, inspections
+from kubeparcel.build.workers.check_unit import CheckUnit, inspections
 from kubeparcel.console import Log
 from kubeparcel.reports.results import Report
 from kubeparcel.store import Store

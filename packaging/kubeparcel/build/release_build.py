@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from kubeparcel.build.assembler import BuiltPackage, discard_packages, verify_inputs
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.release_plan import ReleasePlan, fetch_units, requested_artifacts
+from kubeparcel.build.workers.check_unit import CheckUnit, inspections
 from kubeparcel.build.workers.scheduler import LocalWorkers, Scheduler, run_all
-from kubeparcel.build.workers.units import AssembleUnit, CheckUnit, inspections
+from kubeparcel.build.workers.units import AssembleUnit
 from kubeparcel.console import Log, duration
 from kubeparcel.errors import DigestError, ToolError
 from kubeparcel.lock_models import Artifact, Binaries, Lock

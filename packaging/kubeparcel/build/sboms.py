@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from kubeparcel.build.assembler import BuiltPackage
-from kubeparcel.build.check_cache import source_digest
 from kubeparcel.lock_models import Lock
+from kubeparcel.paths import source_digest
 from kubeparcel.store import Store
 from kubeparcel.trust.document import serialize
 from kubeparcel.trust.sbom_files import FORMATS, sbom_paths

@@ -6,7 +6,6 @@ A format is a module with MAGIC and `read`, and an entry in READERS.
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.packages.model import PackageContents
 from kubeparcel.packages.rpm import reader as rpm
+from kubeparcel.paths import source_digest
 from kubeparcel.store import Store
 from kubeparcel.threads import parallel_map
 
@@ -108,11 +108,7 @@ def _key(sha256: str) -> str:
 @functools.cache
 def _readers_digest() -> str:
     """Return a digest of the package readers: other code may read other contents."""
-    digest = hashlib.sha256()
-    folder = Path(__file__).parent
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+    return source_digest("packages/**/*.py")
 
 
 @functools.cache

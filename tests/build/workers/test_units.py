@@ -14,8 +14,9 @@ import pytest
 
 from kubeparcel.build.release_build import build_release
 from kubeparcel.build.release_plan import fetch_units, plan_release
+from kubeparcel.build.workers.check_unit import CheckUnit
 from kubeparcel.build.workers.scheduler import LocalWorkers, Scheduler, run_all
-from kubeparcel.build.workers.units import DURATIONS, AssembleUnit, CheckUnit, FetchUnit, Resource
+from kubeparcel.build.workers.units import DURATIONS, AssembleUnit, FetchUnit, Resource
 from kubeparcel.config.settings import load_settings
 from kubeparcel.console import Log, QuietLog
 from kubeparcel.errors import DigestError, ToolError

@@ -19,11 +19,10 @@ from kubeparcel.build.workers.units import FetchUnit, Resource
 from kubeparcel.console import Log, QuietLog
 from kubeparcel.errors import DiskError, ExternalError, KubeparcelError, ToolError, Unreachable
 from kubeparcel.hosts.engine import EngineUnavailable
-from kubeparcel.paths import cache_dir
+from kubeparcel.paths import cache_dir, source_digest
 from kubeparcel.record_key import VARIABLE
 from kubeparcel.shared_store import Remote, SharedStore, key_name
 from kubeparcel.store import Store
-from kubeparcel.threads import CancelToken
 
 if TYPE_CHECKING:
     from kubeparcel.build.workers.units import Unit
@@ -57,7 +56,6 @@ class Outcome:
 @functools.cache
 def identity() -> dict[str, str]:
     """Return what must be equal on all machines: the program, nfpm, and the secret that authenticates records."""
-    from kubeparcel.build.check_cache import source_digest
     from kubeparcel.packages import nfpm
 
     return {
@@ -113,20 +111,19 @@ def run_unit(unit: Unit, context: Context) -> Outcome:
 
 @contextmanager
 def _cancelled_with_task(unit: Unit) -> Iterator[None]:
-    """Cancel a unit that can be cancelled when nobody waits for it any longer, or the worker ends."""
+    """Cancel a unit when nobody waits for it any longer, or the worker ends."""
     from distributed import get_worker
 
-    worker, token, ended = get_worker(), getattr(unit, "token", None), threading.Event()
+    worker, ended = get_worker(), threading.Event()
     key = worker.get_current_task()
 
-    def watch(token: CancelToken) -> None:
+    def watch() -> None:
         while not ended.wait(0.5):
             task = worker.state.tasks.get(key)
             if task is None or task.state == "cancelled" or worker.status.name in ("closing", "closed"):
-                token.cancel()
+                unit.cancel()
 
-    if token:
-        threading.Thread(target=watch, args=(token,), daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
     try:
         yield
     finally:

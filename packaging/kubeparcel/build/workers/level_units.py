@@ -65,11 +65,6 @@ class LevelUnit:
     def inputs(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(sha256 for files in self.files for _, sha256 in files))
 
-    @functools.cached_property
-    def token(self) -> CancelToken:
-        """Cancels the unit: its containers are removed."""
-        return CancelToken()
-
     def cached(self, store: Store) -> None:
         return None
 
@@ -77,15 +72,23 @@ class LevelUnit:
         if self.arch is not Arch.native():
             raise EngineUnavailable(f"The packages are for {self.arch}, and this machine is {Arch.native()}.")
         level = next(level for level in HOST_LEVELS if level.name == self.level)
-        with open_local_hosts(self.request, store, log) as hosts, self.token.on_cancel(hosts.session.stop):
+        with open_local_hosts(self.request, store, log) as hosts, self._token.on_cancel(hosts.session.stop):
             self._require_hosts(hosts.session)
             try:
                 packages = self._packages(store, hosts.folder)
                 report = hosts.run(level, packages, self.request.hosts, self.request.only)
             except KeyboardInterrupt:  # how a session that was stopped ends
                 raise Cancelled from None
-            self.token.raise_if_cancelled()
+            self._token.raise_if_cancelled()
         return replace(report, environment=f"{report.environment} on {socket.gethostname()}")
+
+    def cancel(self) -> None:
+        """End the level; its containers are removed."""
+        self._token.cancel()
+
+    @functools.cached_property
+    def _token(self) -> CancelToken:
+        return CancelToken()
 
     def _require_hosts(self, session: Session) -> None:
         """Raise EngineUnavailable for a host that this machine cannot run; another one may."""

@@ -1,4 +1,4 @@
-"""The work of a build in units: fetch or compile binaries, assemble a package, check it.
+"""The work of a build in units: fetch or compile binaries, assemble a package; `check_unit` has the checks.
 
 Units are values that can be sent to other processes and machines. Equal work has an equal key, whatever
 release needs it; results are values, and all files go through the store.
@@ -17,13 +17,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from kubeparcel.build import check_cache
 from kubeparcel.build.assembler import BuiltPackage, assemble_package, cached_package, input_size, manifest_digest
 from kubeparcel.console import Log
-from kubeparcel.errors import KubeparcelError
 from kubeparcel.lock_models import Artifact, BuildVariant, InputPolicy
 from kubeparcel.packages.manifest import PackageManifest
-from kubeparcel.reports.results import Check
 from kubeparcel.sources import selection
 from kubeparcel.store import Store
 
@@ -31,9 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kubeparcel.config.component_models import ComponentSpec
-    from kubeparcel.packages.inspection import InspectionCache
     from kubeparcel.sources.source import Source
-    from kubeparcel.verify.layout.path_owners import PathOwners
 
 DURATIONS = "compile-time"
 """The kind of the records of how many seconds compiling a component took."""
@@ -81,13 +76,17 @@ class Unit(Protocol):
     def run(self, store: Store, log: Log) -> Any:
         """Do the work and return the result; its files are in the store."""
 
+    def cancel(self) -> None:
+        """End `run` early, which then raises Cancelled; without effect on units that cannot be ended."""
+        return
+
 
 Submit: TypeAlias = "Callable[[Unit], Future[Any]]"
 """Starts a unit somewhere. A future that is cancelled before its unit has started must not start it."""
 
 
 @dataclass(frozen=True)
-class FetchUnit:
+class FetchUnit(Unit):
     """Downloads or compiles the binaries of a component for an architecture; the result is their digests by name."""
 
     artifacts: tuple[Artifact, ...]
@@ -152,7 +151,7 @@ class FetchUnit:
 
 
 @dataclass(frozen=True)
-class AssembleUnit:
+class AssembleUnit(Unit):
     """Assembles a package of files that are in the store; the result is a BuiltPackage."""
 
     manifest: PackageManifest
@@ -184,77 +183,6 @@ class AssembleUnit:
 
     def run(self, store: Store, log: Log) -> BuiltPackage:
         return assemble_package(self.manifest, store)
-
-
-@dataclass(frozen=True)
-class CheckUnit:
-    """Checks a package against its manifest; the result is its checks, and with `sbom` its SBOMs are in the store.
-
-    `path_owners` are those of all packages of its release.
-    """
-
-    package: BuiltPackage
-    path_owners: PathOwners
-    sbom: bool = False
-
-    @functools.cached_property
-    def key(self) -> str:
-        return check_cache.cache_key(self.package, self._set_dependencies())
-
-    @property
-    def label(self) -> str:
-        return self.package.manifest.file_name
-
-    @property
-    def resource(self) -> Resource:
-        return Resource.CHECK
-
-    @property
-    def weight(self) -> float:
-        return self.package.size / BYTES_PER_SECOND
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return (self.package.sha256,)
-
-    def cached(self, store: Store) -> tuple[Check, ...] | None:
-        return check_cache.load_checks(store, self.key, self.label) or None
-
-    def run(self, store: Store, log: Log) -> tuple[Check, ...]:
-        from kubeparcel.build.sboms import add_sboms
-        from kubeparcel.config import catalog as catalogs
-        from kubeparcel.verify.layout import level
-        from kubeparcel.verify.layout.expected import expected_from_build
-
-        package, catalog = self.package, catalogs.load()
-        # A package built in this run was written a moment ago.
-        path = (store.local_path if package.seconds else store.get)(package.sha256, self.label)
-        contents = level.read_or_error(path, inspections(store))
-        expected = expected_from_build(package.manifest, catalog)
-        checks = level.check_package(contents, self.label, expected, catalog, self.path_owners)
-        if check_cache.save_checks(store, self.key, checks):
-            store.share_record("package", manifest_digest(package.manifest))
-        if self.sbom and not isinstance(contents, KubeparcelError):
-            add_sboms(package, contents, store)
-        return checks
-
-    def _set_dependencies(self) -> set[str]:
-        """Return the inputs of the checks other than the package: paths it shares with others."""
-        from kubeparcel.verify.layout.path_owners import merged_path
-
-        manifest, owners = self.package.manifest, self.path_owners
-        paths = {merged_path(file.path) for file in manifest.files}
-        shared = {f"{path} {owners}" for path, owners in owners.shared.items() if path in paths}
-        alone = owners.names[manifest.format] == {manifest.name}
-        return shared | ({"alone"} if alone else set())
-
-
-@functools.lru_cache(maxsize=1)
-def inspections(store: Store) -> InspectionCache:
-    """Return the cache of binaries that were inspected; `cache_clear` forgets those of a finished release."""
-    from kubeparcel.packages.inspection import InspectionCache
-
-    return InspectionCache(store.digest, sha1=True)
 
 
 def fetch_weight(spec: ComponentSpec, artifacts: Sequence[Artifact], source: str, store: Store) -> float:
