@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 import threading
@@ -200,8 +199,23 @@ class WithoutRepetitions:
     """Prints each message and warning once, for work that is done for several releases."""
 
     def __init__(self, log: Log) -> None:
-        self.task = log.task
-        self.info, self.warn = functools.cache(log.info), functools.cache(log.warn)
+        self._log, self.task = log, log.task
+        self._printed: set[tuple[str, ...]] = set()
+        self._guard = threading.Lock()
+
+    def info(self, label: str, text: str) -> None:
+        if self._is_first(label, text):
+            self._log.info(label, text)
+
+    def warn(self, text: str) -> None:
+        if self._is_first(text):
+            self._log.warn(text)
+
+    def _is_first(self, *message: str) -> bool:
+        with self._guard:
+            first = message not in self._printed
+            self._printed.add(message)
+        return first
 
 
 def create_log(quiet: bool = False) -> Log:

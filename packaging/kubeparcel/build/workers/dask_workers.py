@@ -1,8 +1,7 @@
 """Does units on the workers of a Dask scheduler. Values travel through Dask, files through the remote cache.
 
 A worker that cannot do a unit (another version, no Go, a full disk) is reported once and not used again; lost
-workers and schedulers only delay a build. A package counts once it was read back and has its digest. Whatever a worker
-reports without providing it is made here.
+workers and schedulers only delay a build.
 """
 
 from __future__ import annotations
@@ -17,12 +16,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from kubeparcel.build.assembler import BuiltPackage, manifest_digest, record_package
+from kubeparcel.build.workers.check_unit import CheckUnit
 from kubeparcel.build.workers.dask_client import RETURN_TIMEOUT, Connection
+from kubeparcel.build.workers.dask_results import WorkerResults
 from kubeparcel.build.workers.dask_worker import Context, Outcome, differences, identity, run_unit
-from kubeparcel.build.workers.units import AssembleUnit, CheckUnit, FetchUnit, Resource, Submit, Unit
-from kubeparcel.console import Log
-from kubeparcel.errors import DigestError, ExternalError
+from kubeparcel.build.workers.units import AssembleUnit, FetchUnit, Resource, Submit, Unit
+from kubeparcel.console import Log, WithoutRepetitions
+from kubeparcel.errors import ExternalError
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.shared_store import SharedStore
 from kubeparcel.store import Store
@@ -48,12 +48,11 @@ class DaskWorkers:
 
     def __init__(self, connection: Connection, resources: frozenset[Resource], store: Store, local: Submit, log: Log):
         self._connection, self._resources, self._store, self._local = connection, resources, store, local
-        self._log = log
+        self._log = WithoutRepetitions(log)
+        self._results = WorkerResults(store, local, self._log)
         self._context = Context(store.remote.location if isinstance(store, SharedStore) else "", identity())
         self._workers: Mapping[str, Any] = {}
         self._unfit: dict[str, set[Resource]] = {}
-        self._makers: dict[str, Outcome] = {}
-        self._reported: set[str] = set()
         self._numbers = itertools.count()
         self._jobs: set[_Job] = set()
         self._guard = threading.Lock()
@@ -110,7 +109,7 @@ class DaskWorkers:
                     return None
                 job.allowed = self._workers_for(job.unit)
                 if not job.allowed:
-                    return self._report("waiting", f"No worker can do {job.unit.resource} units: waiting for one.")
+                    return self._log.warn(f"No worker can do {job.unit.resource} units: waiting for one.")
                 self._share(job.unit)
                 job.task = client.submit(
                     *(run_unit, job.unit, self._context),
@@ -146,8 +145,7 @@ class DaskWorkers:
         """
         others = job.allowed
         if isinstance(job.unit, CheckUnit):
-            maker = self._makers.get(job.unit.package.sha256)
-            others -= {maker.address} if maker else set()
+            others -= {self._results.maker(job.unit.package.sha256)}
         if self._unfit:
             return {"workers": sorted(others or job.allowed)}
         if isinstance(job.unit, AssembleUnit):
@@ -174,73 +172,15 @@ class DaskWorkers:
             if task.client.status == "running" and not isinstance(error, CancelledError | OSError):
                 return _settle(job, error=error)
             # With the scheduler, all it knew was lost.
-            self._report("lost", f"The scheduler {self._connection.address} was lost: waiting for it.")
+            self._log.warn(f"The scheduler {self._connection.address} was lost: waiting for it.")
         else:
             if not outcome.unfit:
-                return self._take(job, outcome)
+                return self._results.accept(job.unit, outcome).add_done_callback(lambda done: _settle_as(job, done))
             resources = self._resources if outcome.unfit_for_all else {job.unit.resource}
             self._exclude(outcome.address, outcome.unfit, resources)
         with job.guard:
             job.task = None
         return self._start(job)
-
-    def _take(self, job: _Job, outcome: Outcome) -> None:
-        for warning in outcome.warnings:
-            self._log.warn(f"Worker {outcome.worker}: {warning}")
-        try:
-            can_be_here = job.unit.inputs and job.unit.resource is not Resource.PRIVILEGED
-            if isinstance(outcome.error, DigestError) and can_be_here:
-                return self._do_here(job, outcome)
-            if outcome.error:
-                return _settle(job, error=outcome.error)
-            if isinstance(job.unit, FetchUnit):
-                return self._take_binaries(job, outcome)
-            if isinstance(job.unit, CheckUnit) and all(check.passed for check in outcome.result):
-                self._store.share_record("package", manifest_digest(job.unit.package.manifest))
-            is_package = isinstance(job.unit, AssembleUnit)
-            return _settle(job, self._read_back(job.unit, outcome) if is_package else outcome.result)
-        except Exception as error:
-            return _settle(job, error=error)
-
-    def _take_binaries(self, job: _Job, outcome: Outcome) -> None:
-        """Take the digests of binaries that are in the remote cache; their bytes are verified by whoever reads them."""
-        self._makers |= dict.fromkeys(outcome.result.values(), outcome)
-        if all(map(self._store.has, outcome.result.values())):
-            return _settle(job, outcome.result)
-        self._warn_of(outcome, job.unit.label)
-        return self._local(job.unit).add_done_callback(lambda done: _settle(job, *_result_of(done)))
-
-    def _do_here(self, job: _Job, outcome: Outcome) -> None:
-        """Do a unit whose files a worker could not read; raises DigestError if this machine cannot, either."""
-        unit = job.unit
-        try:
-            self._store.verify(dict.fromkeys(unit.inputs, unit.label))
-        except DigestError:
-            makers = [
-                self._makers[sha256] for sha256 in unit.inputs if sha256 in self._makers and not self._store.has(sha256)
-            ]
-            for maker in makers:
-                self._warn_of(maker, f"the programs in {unit.label}")
-            raise
-        self._log.warn(f"Worker {outcome.worker}: {outcome.error} {unit.label} is made here.")
-        _settle(job, unit.run(self._store, self._log))
-
-    def _warn_of(self, outcome: Outcome, label: str) -> None:
-        text = f"Worker {outcome.worker}: the bytes of {label} are not those that it reported. They are made here."
-        self._report(text, text)
-
-    def _read_back(self, unit: Unit, outcome: Outcome) -> BuiltPackage:
-        """Return a package that is in the store of this machine; it is assembled here if its bytes are others."""
-        built: BuiltPackage = outcome.result
-        try:
-            self._store.get(built.sha256, unit.label)
-        except DigestError:
-            self._warn_of(outcome, unit.label)
-            built = unit.run(self._store, self._log)
-        else:
-            record_package(built, self._store)
-            self._makers[built.sha256] = outcome
-        return built
 
     def _exclude(self, address: str, problem: str, resources: frozenset[Resource] | set[Resource]) -> None:
         with self._guard:
@@ -251,13 +191,6 @@ class DaskWorkers:
             name = self._workers.get(address, {}).get("name", address)
             purpose = "" if all_units else f" for {', '.join(resources)} units"
             self._log.warn(f"Worker {name} is not used{purpose}: {problem}")
-
-    def _report(self, event: str, text: str) -> None:
-        with self._guard:
-            first = event not in self._reported
-            self._reported.add(event)
-        if first:
-            self._log.warn(text)
 
     def _watch(self) -> None:
         """Start units again whose workers are gone, and fail those for which none appears."""
@@ -302,12 +235,13 @@ def _task_error(unit: Unit, error: Exception) -> Exception:
     return error
 
 
-def _result_of(future: Future[Any]) -> tuple[Any, Exception | None]:
-    error = future.exception()
-    return (None, error) if error else (future.result(), None)  # type: ignore[return-value]
+def _settle_as(job: _Job, done: Future[Any]) -> None:
+    """Give a job the result or the error of a future that is done."""
+    error = done.exception()
+    _settle(job, None if error else done.result(), error)
 
 
-def _settle(job: _Job, result: Any = None, error: Exception | None = None) -> None:
+def _settle(job: _Job, result: Any = None, error: BaseException | None = None) -> None:
     with suppress(InvalidStateError):  # it was cancelled
         if error:
             job.future.set_exception(error)
