@@ -178,7 +178,7 @@ OPTIONS: Mapping[str, Option] = {
     "rebuild": Option("build the packages again from the materials in their statements, and compare the bytes"),
     "require": Option(
         "what every package must have: sbom, provenance (a signed statement), signatures (of its binaries, verified), "
-        "audit (no known vulnerabilities); nothing clears the list",
+        "audit (no known vulnerabilities), or 'nothing' to clear the list",
         "NAME",
         choices=(*REQUIREMENTS, NO_REQUIREMENTS),
         several=True,

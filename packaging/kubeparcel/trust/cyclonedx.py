@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from kubeparcel.packages.model import PackageEntry
-from kubeparcel.trust.document import HOST_LIBRARY, TOOL, TOOL_VERSION, Document, content_uuid, spdx_expression, utc
+from kubeparcel.trust.document import (
+    HOST_LIBRARY,
+    TOOL,
+    TOOL_VERSION,
+    Document,
+    SbomClaims,
+    content_uuid,
+    spdx_expression,
+    utc,
+)
 from kubeparcel.trust.patched_source import PatchedSource
 from kubeparcel.trust.subject import Component, Link, Subject, is_complete, may_have_components
 
+TITLE = "CycloneDX"
 SUFFIX = ".cdx.json"
-HASH = "SHA-256"
 IDENTIFIER = "serialNumber"
 """The field that tells documents apart."""
 
+_HASH = "SHA-256"
 _PROPERTY = "kubeparcel"
 
 
@@ -156,7 +167,7 @@ def _licenses(text: str) -> Document:
 
 
 def _hash(sha256: str) -> Document:
-    return {"alg": HASH, "content": sha256}
+    return {"alg": _HASH, "content": sha256}
 
 
 def _property(name: str, value: str) -> Document:
@@ -170,3 +181,17 @@ def _dependency(ref: str, others: Iterable[str]) -> Document:
 def _composition(aggregate: str, refs: Iterator[str]) -> list[Document]:
     dependencies = [*refs]
     return [{"aggregate": aggregate, "dependencies": dependencies}] if dependencies else []
+
+
+def parse(document: Mapping[str, Any]) -> SbomClaims:
+    """Return what the document of a package claims; raise any error of Python's for another document."""
+    if document["bomFormat"] != "CycloneDX":
+        raise ValueError
+    package = document["metadata"]["component"]
+    files = {str(part["name"]): _sha256(part) for part in document["components"] if part["type"] == "file"}
+    return SbomClaims(str(package["name"]), str(package["version"]), _sha256(package), files)
+
+
+def _sha256(part: Mapping[str, Any]) -> str:
+    hashes: Sequence[Mapping[str, Any]] = part.get("hashes", ())
+    return next((str(row["content"]).lower() for row in hashes if row["alg"] == _HASH), "")

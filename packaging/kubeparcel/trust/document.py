@@ -1,4 +1,4 @@
-"""What the SBOM formats have in common: identifiers and times that depend on the content alone, and licenses."""
+"""What the SBOM formats have in common: claims, licenses, and identifiers and times that depend on the content."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from kubeparcel import __version__
@@ -25,6 +26,16 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/kubeparcel/kubep
 NOASSERTION = "NOASSERTION"
 
 HOST_LIBRARY = "Shared library that the host provides; it is not in the package."
+
+
+@dataclass(frozen=True)
+class SbomClaims:
+    """The package that an SBOM names: name, whole version, SHA-256 of the package and of its files by path."""
+
+    name: str
+    version: str
+    sha256: str
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def content_uuid(document: Mapping[str, Any]) -> uuid.UUID:

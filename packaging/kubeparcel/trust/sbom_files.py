@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from kubeparcel.files import sha256_of, translate_os_errors
 from kubeparcel.packages import limits
@@ -16,7 +15,7 @@ from kubeparcel.packages.json_document import parse_json
 from kubeparcel.packages.model import PackageContents
 from kubeparcel.paths import display_path
 from kubeparcel.trust import cyclonedx, spdx
-from kubeparcel.trust.document import serialize
+from kubeparcel.trust.document import SbomClaims, serialize
 
 FOLDER = "sbom"
 """The folder of SBOMs in the output folder."""
@@ -25,16 +24,6 @@ FORMATS: Mapping[str, ModuleType] = {cyclonedx.SUFFIX: cyclonedx, spdx.SUFFIX: s
 """The module of each format, by the suffix that its files add to the name of the package."""
 
 _MALFORMED = (KeyError, TypeError, AttributeError, IndexError, ValueError)
-
-
-@dataclass(frozen=True)
-class SbomClaims:
-    """The package that an SBOM names: name, whole version, SHA-256 of the package and of its files by path."""
-
-    name: str
-    version: str
-    sha256: str
-    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,52 +71,27 @@ def read_sbom(path: Path) -> SbomClaims:
 
 def parse_sbom(data: bytes, name: str) -> SbomClaims:
     """Return what the SBOM `name` claims; raise MalformedData if it is not a valid one."""
-    document = parse_json(data, name)
-    parse = _parse_cyclonedx if name.endswith(cyclonedx.SUFFIX) else _parse_spdx
+    document, format_ = parse_json(data, name), _format(name)
     try:
-        return parse(document)
+        claims: SbomClaims = format_.parse(document)
     except _MALFORMED:
-        format_ = "CycloneDX" if name.endswith(cyclonedx.SUFFIX) else "SPDX"
-        raise MalformedData(f"{name} is not a {format_} document of a package") from None
+        raise MalformedData(f"{name} is not a {format_.TITLE} document of a package") from None
+    return claims
+
+
+def _format(name: str) -> ModuleType:
+    return next(module for suffix, module in FORMATS.items() if name.endswith(suffix))
 
 
 def for_signed_copy(data: bytes, name: str, built: str, published: str) -> bytes:
     """Return the SBOM `name` for a copy whose SHA-256 a signature changed, with an identifier of its own."""
     text = re.sub(re.escape(built), published, data.decode(), flags=re.IGNORECASE)
     document = parse_json(text.encode(), name)
-    format_ = next(module for suffix, module in FORMATS.items() if name.endswith(suffix))
+    format_ = _format(name)
     if document.get(format_.IDENTIFIER):
         content = {key: value for key, value in document.items() if key != format_.IDENTIFIER}
         document[format_.IDENTIFIER] = format_.identifier(content)
     return serialize(document)
-
-
-def _parse_cyclonedx(document: Mapping[str, Any]) -> SbomClaims:
-    if document["bomFormat"] != "CycloneDX":
-        raise ValueError
-    package = document["metadata"]["component"]
-    files = {str(part["name"]): _hash(part) for part in document["components"] if part["type"] == "file"}
-    return SbomClaims(str(package["name"]), str(package["version"]), _hash(package), files)
-
-
-def _hash(part: Mapping[str, Any]) -> str:
-    hashes: Sequence[Mapping[str, Any]] = part.get("hashes", ())
-    return next((str(row["content"]).lower() for row in hashes if row["alg"] == cyclonedx.HASH), "")
-
-
-def _parse_spdx(document: Mapping[str, Any]) -> SbomClaims:
-    if not document["spdxVersion"].startswith("SPDX-"):
-        raise ValueError
-    packages = {row["SPDXID"]: row for row in document["packages"]}
-    described = [row for row in document["relationships"] if row["relationshipType"] == "DESCRIBES"]
-    package = packages[described[0]["relatedSpdxElement"]]
-    files = {row["fileName"].removeprefix("."): _checksum(row) for row in document.get("files", ())}
-    return SbomClaims(str(package["name"]), str(package["versionInfo"]), _checksum(package), files)
-
-
-def _checksum(row: Mapping[str, Any]) -> str:
-    checksums: Sequence[Mapping[str, Any]] = row.get("checksums", ())
-    return next((str(c["checksumValue"]).lower() for c in checksums if c["algorithm"] == "SHA256"), "")
 
 
 def contradictions(claims: SbomClaims, name: str, version: str, sha256: str) -> Iterator[tuple[str, str]]:

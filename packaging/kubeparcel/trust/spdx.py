@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from kubeparcel.packages.model import PackageEntry
 from kubeparcel.trust.document import (
@@ -13,6 +14,7 @@ from kubeparcel.trust.document import (
     TOOL,
     TOOL_VERSION,
     Document,
+    SbomClaims,
     content_uuid,
     reference,
     spdx_expression,
@@ -20,6 +22,7 @@ from kubeparcel.trust.document import (
 )
 from kubeparcel.trust.subject import Component, Link, Subject, is_complete, may_have_components
 
+TITLE = "SPDX"
 SUFFIX = ".spdx.json"
 IDENTIFIER = "documentNamespace"
 """The field that tells documents apart."""
@@ -229,3 +232,19 @@ def _purl(purl: str) -> Document:
 
 def _relationship(element: str, kind: str, other: str) -> Document:
     return {"spdxElementId": element, "relationshipType": kind, "relatedSpdxElement": other}
+
+
+def parse(document: Mapping[str, Any]) -> SbomClaims:
+    """Return what the document of a package claims; raise any error of Python's for another document."""
+    if not document["spdxVersion"].startswith("SPDX-"):
+        raise ValueError
+    packages = {row["SPDXID"]: row for row in document["packages"]}
+    described = [row for row in document["relationships"] if row["relationshipType"] == "DESCRIBES"]
+    package = packages[described[0]["relatedSpdxElement"]]
+    files = {row["fileName"].removeprefix("."): _sha256(row) for row in document.get("files", ())}
+    return SbomClaims(str(package["name"]), str(package["versionInfo"]), _sha256(package), files)
+
+
+def _sha256(row: Mapping[str, Any]) -> str:
+    checksums: Sequence[Mapping[str, Any]] = row.get("checksums", ())
+    return next((str(c["checksumValue"]).lower() for c in checksums if c["algorithm"] == "SHA256"), "")
