@@ -90,12 +90,15 @@ def prepare_indexes(
     """Build and sign the indexes of `keys`; those without packages are left out."""
     packages = {key: members for key in keys if (members := target.packages(key))}
     with ThreadPoolExecutor(_WORKERS) as threads:
-        ready = threads.submit(_start_gpg, signer)
+        # Each process of gpg takes as long as a signature: some run while texts are joined.
+        agent = threads.submit(signer.home.start_agent)
+        exported = threads.submit(signer.export_public_keys, armored=True)
+        threads.submit(signer.read_statement_keys)
 
         def build(key: IndexKey, texts: Mapping[str, bytes]) -> SignedIndexes:
             suite, format_ = key
             indexes = INDEX_FORMATS[format_].build_indexes(suite, texts, target.state.options, now)
-            ready.result()
+            agent.result()
             return SignedIndexes(indexes, INDEX_FORMATS[format_].sign_entry_files(indexes, signer))
 
         def texts(key: IndexKey, members: Sequence[Package]) -> dict[str, bytes]:
@@ -105,7 +108,7 @@ def prepare_indexes(
 
         # Texts are joined in this thread: in others they would compete for the interpreter lock.
         jobs = {key: threads.submit(build, key, texts(key, members)) for key, members in packages.items()}
-        ready.result()
+        exported.result()
         return PreparedIndexes(
             client_files=client_files.render_client_files(target.state, signer),
             indexes={key: job.result() for key, job in jobs.items()},
@@ -124,9 +127,3 @@ def _updateinfo(
 
     advisories = load_advisories(packages, target.state, target.side_sources, published, storage)
     return {"updateinfo": updateinfo_text(advisories, suite, target.state.options.origin)} if advisories else {}
-
-
-def _start_gpg(signer: Signer) -> None:
-    """Start the agent and export the key once, before several threads need both."""
-    signer.home.start_agent()
-    signer.export_public_keys(armored=True)

@@ -55,13 +55,13 @@ def sign(home: GpgHome, fingerprint: str, messages: Sequence[bytes]) -> list[byt
     if len(messages) >= _MANY and (loaded := loaded_key(home, fingerprint)):
         hashes = [hashlib.new(key.digest_algorithm, message).digest() for message in messages]
         return parallel_map(lambda hash_, _: loaded.sign(hash_, key.digest_algorithm), hashes, PROCESSORS)
-    keygrip = _keygrip(home, fingerprint)
     signatures: list[bytes] = []
     for start in range(0, len(messages), _BATCH):
         digests = [
             hashlib.new(key.digest_algorithm, message).hexdigest() for message in messages[start : start + _BATCH]
         ]
-        signatures += [key.encode_signature(numbers) for numbers in _sign_digests(home, key, keygrip, digests)]
+        numbers = _sign_digests(home, key, keygrip(home, fingerprint), digests)
+        signatures += map(key.encode_signature, numbers)
     return signatures
 
 
@@ -69,13 +69,13 @@ def sign(home: GpgHome, fingerprint: str, messages: Sequence[bytes]) -> list[byt
 def loaded_key(home: GpgHome, fingerprint: str) -> LoadedKey | None:
     """Return the private key of a key or subkey; None if only the agent can sign with it."""
     try:
-        return load_key(home, fingerprint, _keygrip(home, fingerprint))
+        return load_key(home, fingerprint, keygrip(home, fingerprint))
     except ImportError:  # cryptography is not installed
         return None
 
 
 @functools.lru_cache(16)
-def _keygrip(home: GpgHome, fingerprint: str) -> str:
+def keygrip(home: GpgHome, fingerprint: str) -> str:
     """Return the name of a key for the agent."""
     listing = home.run("--with-colons", "--with-keygrip", "--list-keys", f"{fingerprint}!").stdout
     current = ""

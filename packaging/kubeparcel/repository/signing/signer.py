@@ -86,6 +86,14 @@ class Signer:
             return loaded.openpgp_signature(data, self.moment)
         return self._sign(data, self.fingerprints[:1], "--detach-sign")
 
+    def read_statement_keys(self) -> None:
+        """Read from gpg what statements need of the keys; it is cached."""
+        from kubeparcel.repository.signing import raw_signature
+
+        if not self.statement_problem:
+            for fingerprint in self.fingerprints:
+                raw_signature.keygrip(self.home, fingerprint)
+
     @functools.cached_property
     def statement_problem(self) -> str:
         """Why the keys cannot sign statements; empty if they can."""
