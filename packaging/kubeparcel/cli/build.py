@@ -164,9 +164,16 @@ def mirror(
     if not to:
         raise UsageError("Missing option --to: the folder to fill.")
     release = ReleaseOptions(
-        *(kubernetes, cri_tools, cni, arch, "", mirror, require_signatures, accept_sha1, trust_root),
-        packages=packages,
         version=version,
+        kubernetes=kubernetes,
+        cri_tools=cri_tools,
+        cni=cni,
+        arch=arch,
+        mirror=mirror,
+        require_signatures=require_signatures,
+        accept_sha1=accept_sha1,
+        trust_root=trust_root,
+        packages=packages,
     )
     log = console.create_log(quiet)
     for settings in load_releases(asdict(release)).selected:

@@ -58,10 +58,9 @@ def verify(
 ) -> int:
     """Verify packages: contents, installation, the kubelet, a cluster.
 
-    Without a PATH, the packages of the output folder are verified, each release with the packages that
-    belong to it. Levels run in order up to
-    --level; the first failure stops the run. With --only, the levels run that have one of the
-    names; what did not run is reported as such, and never as passed.
+    Without a PATH, the packages of the output folder are verified, each release with the packages that belong to it.
+    Levels run in order up to --level; the first failure stops the run. With --only, the levels run that have one of
+    the names; what did not run is reported as such, and never as passed.
     """
     from kubeparcel.build.previous_revision import PreviousRevision
     from kubeparcel.config.settings import load_settings
