@@ -32,11 +32,10 @@ def load_advisories(
 
     Raises BrokenPackage if a published one is missing or damaged.
     """
-    described = {p: digests[ADVISORY_SUFFIX] for p in packages if ADVISORY_SUFFIX in (digests := _digests(state, p))}
+    described = {p: files[ADVISORY_SUFFIX] for p in packages if ADVISORY_SUFFIX in (files := state.files_about(p))}
     if not described:
         return {}
-    retired = {path: package for path, (_, package) in published.retired_packages.items()}
-    paths = {package.sha256: path for path, package in {**retired, **published.packages_by_path}.items()}
+    paths = {package.sha256: path for path, package in published.stored_by_path.items()}
     advisories = {}
     for package, sha256 in described.items():
         source = sources.get((package.sha256, ADVISORY_SUFFIX))
@@ -55,7 +54,3 @@ def _broken(package: Package, problem: str) -> BrokenPackage:
     return BrokenPackage(
         f"{problem}.", f"Restore the file, or remove {package.label} (inv remove) and publish it again."
     )
-
-
-def _digests(state: State, package: Package) -> Mapping[str, str]:
-    return state.side_files.get(package.sha256, {})

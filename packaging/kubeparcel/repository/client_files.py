@@ -6,7 +6,6 @@ apt and dnf do not read them, so they are written after the transaction's swap.
 from __future__ import annotations
 
 import heapq
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain
@@ -19,9 +18,11 @@ from kubeparcel.packages.versions import deb_version_key
 from kubeparcel.repository import directory_listing
 from kubeparcel.repository.apt import release
 from kubeparcel.repository.directory_listing import INDEX_PAGE
-from kubeparcel.repository.model import Package, RepositoryOptions, State
+from kubeparcel.repository.model import Package, State, minor_of_suite
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import Storage
+from kubeparcel.repository.suites import STABLE
+from kubeparcel.times import utc_date
 
 NAME = "kubernetes"
 """The name of the repository in the configuration of clients."""
@@ -30,61 +31,29 @@ KEYRING = f"/usr/share/keyrings/{NAME}.gpg"
 """Where apt before 2.3.10 finds the key."""
 
 _VERSIONS_SHOWN = 100
-_MINOR_SUITE = re.compile(r"v(\d+)\.(\d+)")
 _ENTRY_FILES = {"InRelease", "repomd.xml"}
+_TEMPLATES = {Format.DEB: ("sources", "list"), Format.RPM: ("repo",)}
+"""The templates of a suite's files: apt before 2.3.10 does not read the deb822 sources with the key in them
+(sources.list(5)). They state the architectures, so that apt does not request the host's foreign ones."""
 
 
 def render_client_files(state: State, signer: Signer) -> dict[str, bytes]:
     """Return the files in the top folder by name."""
-    base_url = state.options.base_url.rstrip("/")
-    armored = signer.export_public_keys(armored=True)
+    from kubeparcel import templates
+
+    context = _template_context(state, signer)
     files = {
         "key.asc": signer.export_public_keys(armored=True, retired=True),
         "key.gpg": signer.export_public_keys(armored=False, retired=True),
     }
     for suite, formats in state.formats_by_suite.items():
-        if Format.DEB in formats:
-            architectures = release.architectures(p for p in state.suites[suite] if p.format is Format.DEB)
-            files[f"{suite}.sources"] = apt_sources(base_url, suite, architectures, armored.decode()).encode()
-            files[f"{suite}.list"] = apt_list(base_url, suite, architectures).encode()
-        if Format.RPM in formats:
-            files[f"{suite}.repo"] = yum_repo(base_url, suite, state.options).encode()
-    from kubeparcel import templates
-
-    context = _template_context(state, signer, base_url)
+        architectures = release.architectures(p for p in state.suites[suite] if p.format is Format.DEB)
+        values = {**context, "suite": suite, "architectures": architectures}
+        for name in chain.from_iterable(_TEMPLATES[format_] for format_ in formats):
+            files[f"{suite}.{name}"] = templates.render(f"repository/{name}.j2", values).encode()
     for name in ("index.html", "install-apt.sh", "install-yum.sh"):
         files[name] = templates.render(f"repository/{name}.j2", context).encode()
     return files
-
-
-def apt_sources(base_url: str, suite: str, architectures: Iterable[str], armored_key: str) -> str:
-    """Return a deb822 source for apt with the key in it (sources.list(5)); apt 2.3.10 is the first to read it.
-
-    The architectures are stated, so that apt does not request the host's foreign ones.
-    """
-    key = "\n".join(f" {line}" if line else " ." for line in armored_key.strip().splitlines())
-    return (
-        f"# Kubernetes packages, suite {suite}: save this file in /etc/apt/sources.list.d\n"
-        f"Types: deb\nURIs: {base_url}/apt\nSuites: {suite}\nComponents: main\n"
-        f"Architectures: {' '.join(architectures)}\nSigned-By:\n{key}\n"
-    )
-
-
-def apt_list(base_url: str, suite: str, architectures: Iterable[str]) -> str:
-    """Return a one-line source for apt before 2.3.10 (Debian 11, Ubuntu 20.04); its key is a separate file."""
-    return (
-        f"# Kubernetes packages, suite {suite}: save this file in /etc/apt/sources.list.d, and key.gpg as the keyring\n"
-        f"deb [arch={','.join(architectures)} signed-by={KEYRING}] {base_url}/apt {suite} main\n"
-    )
-
-
-def yum_repo(base_url: str, suite: str, options: RepositoryOptions) -> str:
-    """Return a repository file for dnf, yum and zypper."""
-    return (
-        f"# Kubernetes packages, suite {suite}: save this file in /etc/yum.repos.d\n"
-        f"[{NAME}-{suite}]\nname={options.description} ({suite})\nbaseurl={base_url}/yum/{suite}\n"
-        f"enabled=1\ngpgcheck={int(options.sign_rpms)}\nrepo_gpgcheck=1\ngpgkey={base_url}/key.asc\n"
-    )
 
 
 class FolderPages(NamedTuple):
@@ -199,20 +168,25 @@ def _version_row(version: str, packages: Iterable[Package]) -> VersionRow:
     )
 
 
-def _template_context(state: State, signer: Signer, base_url: str) -> dict[str, Any]:
+def _template_context(state: State, signer: Signer) -> dict[str, Any]:
     return {
-        "base_url": base_url,
+        "base_url": state.options.base_url.rstrip("/"),
+        "armored_key": signer.export_public_keys(armored=True).decode(),
         "name": NAME,
         "title": state.options.description,
         "keyring": KEYRING,
         "keys": [
-            {"fingerprint": _grouped(key.fingerprint), "user_id": key.user_id, "expires": _date(key.expires)}
+            {
+                "fingerprint": _grouped(key.fingerprint),
+                "user_id": key.user_id,
+                "expires": utc_date(key.expires) if key.expires else "never",
+            }
             for key in signer.keys
         ],
         "retired_fingerprints": [_grouped(key.fingerprint) for key in signer.retired],
         "suites": sorted(state.suites, key=_suite_order),
         "formats": {suite: sorted(map(str, formats)) for suite, formats in state.formats_by_suite.items()},
-        "default_suite": "stable" if "stable" in state.suites else min(state.suites, default=""),
+        "default_suite": STABLE if STABLE in state.suites else min(state.suites, default=""),
         "package_names": sorted({package.name for package in state.packages}),
         "tables": {suite: version_table(packages) for suite, packages in state.suites.items()},
         "package_count": len(state.packages),
@@ -223,16 +197,10 @@ def _template_context(state: State, signer: Signer, base_url: str) -> dict[str, 
 
 def _suite_order(name: str) -> tuple[int, int, int, str]:
     """Sort stable first, then minor versions, newest first, then the other suites."""
-    if minor := _MINOR_SUITE.fullmatch(name):
-        return (1, -int(minor[1]), -int(minor[2]), name)
-    return (0 if name == "stable" else 2, 0, 0, name)
+    if minor := minor_of_suite(name):
+        return (1, -minor[0], -minor[1], name)
+    return (0 if name == STABLE else 2, 0, 0, name)
 
 
 def _grouped(fingerprint: str) -> str:
     return " ".join(fingerprint[start : start + 4] for start in range(0, len(fingerprint), 4))
-
-
-def _date(seconds: int) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d") if seconds else "never"

@@ -21,11 +21,6 @@ _MARKS = (GENERATOR.encode(), b'<link rel="icon" href="data:,">')
 
 _HEAD, _READERS = 2048, 8
 _PLAIN = re.compile(r"[A-Za-z0-9._/+~:=-]+")
-_STYLE = (
-    ":root{color-scheme:light dark}body{font:1rem/1.6 system-ui,sans-serif;max-width:60rem;"
-    "margin:0 auto;padding:1rem}h1,li{overflow-wrap:anywhere}h1{font-size:1.25rem}"
-    "ul{padding-left:1.2rem}"
-)
 
 
 def group_by_folder(paths: Iterable[str], wanted: Set[str] | None = None) -> dict[str, set[str]]:
@@ -49,15 +44,10 @@ def group_by_folder(paths: Iterable[str], wanted: Set[str] | None = None) -> dic
 
 def render_page(title: str, names: Iterable[str]) -> bytes:
     """Return the page of a folder, subfolders first."""
+    from kubeparcel import templates
+
     links = "\n".join(map(_link, sorted(names, key=lambda name: (not name.endswith("/"), name))))
-    heading = escape(title)
-    return (
-        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-        f'{GENERATOR}\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<title>{heading}</title>\n<link rel="icon" href="data:,">\n'
-        f"<style>{_STYLE}</style>\n<h1>{heading}/</h1>\n"
-        f'<ul>\n<li><a href="../">../</a>\n{links}\n</ul>\n</html>\n'
-    ).encode()
+    return templates.render("repository/folder.html.j2", {"title": title, "links": links}).encode()
 
 
 def foreign_pages(storage: StorageReader, paths: Collection[str], log: Log) -> frozenset[str]:

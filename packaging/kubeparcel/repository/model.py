@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
+from kubeparcel.packages.versions import version_key
 
 DAY = 86_400
 _SUITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_MINOR_SUITE = re.compile(r"v(\d+)\.(\d+)")
 
 
 class Package(NamedTuple):
@@ -40,6 +42,16 @@ class Package(NamedTuple):
         """Return format, name, version and architecture: a repository has one file of each."""
         return (self.format, self.name, self.version, self.arch)
 
+    @property
+    def version_key(self) -> tuple[object, ...]:
+        """Return a key that sorts packages of one format by version, as the format does."""
+        return version_key(self.format, self.version)
+
+    @property
+    def unrevised_version(self) -> str:
+        """Return the version without its revision or release."""
+        return self.version.rpartition("-")[0] or self.version
+
     def repository_path(self, suite: str) -> str:
         """Return the file's path in the repository; all suites share the pool of debs."""
         return f"apt/{self.path}" if self.format is Format.DEB else f"yum/{suite}/{self.path}"
@@ -55,6 +67,13 @@ SBOM_SUFFIXES = (".cdx.json", ".spdx.json")
 ADVISORY_SUFFIX = ".openvex.json"
 SIDE_SUFFIXES = (STATEMENT_SUFFIX, *SBOM_SUFFIXES, ADVISORY_SUFFIX)
 """What is appended to a package's path: for its signed statement of provenance, its SBOMs, and what it fixes."""
+
+
+def split_side_path(path: str) -> tuple[str, str]:
+    """Return the path of a package and the suffix of the file next to it; no suffix for other paths."""
+    suffix = next((suffix for suffix in SIDE_SUFFIXES if path.endswith(suffix)), "")
+    return path.removesuffix(suffix), suffix
+
 
 SideFileKey = tuple[str, str]
 """The SHA-256 of a package and the suffix of a file about it."""
@@ -155,9 +174,13 @@ class State:
         """The package formats in each suite."""
         return {suite: frozenset({package.format for package in packages}) for suite, packages in self.suites.items()}
 
+    def files_about(self, package: Package) -> Mapping[str, str]:
+        """Return the SHA-256 of the files next to a package, by suffix."""
+        return self.side_files.get(package.sha256, {})
+
     def side_paths(self, path: str, package: Package) -> Iterator[tuple[str, str]]:
         """Yield path and SHA-256 of each file next to a package file at `path`."""
-        for suffix, sha256 in self.side_files.get(package.sha256, {}).items():
+        for suffix, sha256 in self.files_about(package).items():
             yield f"{path}{suffix}", sha256
 
     @functools.cached_property
@@ -168,6 +191,11 @@ class State:
             if Format.RPM in self.formats_by_suite[suite]:
                 paths |= {p.repository_path(suite): p for p in self.ordered(packages) if p.format is Format.RPM}
         return paths
+
+    @property
+    def stored_by_path(self) -> dict[str, Package]:
+        """The package files in the repository by path: retired ones, and those of all suites."""
+        return {path: package for path, (_, package) in self.retired_packages.items()} | self.packages_by_path
 
     @functools.cached_property
     def paths_by_digest(self) -> dict[str, str]:
@@ -204,6 +232,12 @@ def validate_suite_name(name: str) -> str:
             f"Invalid suite name {name!r}.", "Use up to 64 letters, digits and . _ + -, such as v1.36 or stable."
         )
     return name
+
+
+def minor_of_suite(name: str) -> tuple[int, int] | None:
+    """Return the minor version of Kubernetes that a suite such as `v1.36` is for; None for other suites."""
+    match = _MINOR_SUITE.fullmatch(name)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 @dataclass(frozen=True)

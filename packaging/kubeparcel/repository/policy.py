@@ -15,11 +15,17 @@ from kubeparcel.packages.relations import Relation, parse_relations, satisfies
 from kubeparcel.repository.model import Package, State, SuiteChange, Suites
 
 ARCH_INDEPENDENT = {Format.DEB: "all", Format.RPM: "noarch"}
-_PROBLEMS_SHOWN = 20
+_SHOWN = 20
 
 
 class PolicyViolation(CheckFailed):
     """Publishing would break the repository for clients; nothing was changed."""
+
+    @classmethod
+    def listing(cls, message: str, problems: Sequence[str], *hints: str) -> PolicyViolation:
+        """Return the error with the first problems, then what to do about them."""
+        more = [f"and {len(problems) - _SHOWN:,} more"] if len(problems) > _SHOWN else []
+        return cls(message, "\n".join((*problems[:_SHOWN], *more, *hints)))
 
 
 class ContentChange(NamedTuple):
@@ -69,24 +75,16 @@ def reject_duplicates(packages: Iterable[Package]) -> None:
 
 def require_resolvable(after: Suites, changes: Sequence[SuiteChange]) -> None:
     """Raise PolicyViolation if packages in a changed suite could not be installed."""
-    if not changes:
-        return
     problems = []
     for change in changes:
         packages = after.get(change.suite, frozenset())
         affected = packages if change.removed else frozenset(change.added)
         problems += [f"{change.suite}: {problem}" for problem in unmet_requirements(packages, affected)]
     if problems:
-        more = len(problems) - _PROBLEMS_SHOWN
-        raise PolicyViolation(
+        raise PolicyViolation.listing(
             "Dependencies would be unmet; nothing was changed.",
-            "\n".join(
-                (
-                    *problems[:_PROBLEMS_SHOWN],
-                    *([f"and {more} more"] if more > 0 else []),
-                    "Publish the missing packages as well, or remove those that need them.",
-                )
-            ),
+            problems,
+            "Publish the missing packages as well, or remove those that need them.",
         )
 
 
@@ -117,7 +115,7 @@ def unmet_dependencies(packages: frozenset[Package], affected: Collection[Packag
     for package in sorted(p for p in affected if dependencies[p.dependencies]):
         for group in dependencies[package.dependencies]:
             if not any(is_satisfied(package.format, package.arch, relation) for relation in group):
-                yield f"{package.label} needs {_alternatives(group)}, which is missing"
+                yield f"{package.label} needs {' or '.join(map(str, group))}, which is missing"
 
 
 PackagesByName = Mapping[tuple[Format, str], Sequence[Package]]
@@ -153,10 +151,3 @@ def _missing_companions(packages: frozenset[Package]) -> Iterator[str]:
             if not any(p.arch in architectures for p in available.get((format_, name), ())):
                 required_by = " and ".join(sorted(names))
                 yield f"{name} for {arch} ({format_}) is missing, required by {required_by}"
-
-
-def _alternatives(group: Sequence[Relation]) -> str:
-    return " or ".join(
-        f"{relation.name} ({relation.operator} {relation.version})" if relation.operator else relation.name
-        for relation in group
-    )

@@ -18,7 +18,7 @@ from kubeparcel.repository.apt import release
 from kubeparcel.repository.candidates.match import package_from
 from kubeparcel.repository.candidates.read import parse_deb, parse_rpm
 from kubeparcel.repository.index_entries import read_published
-from kubeparcel.repository.model import SIDE_SUFFIXES, Package, State, Suites
+from kubeparcel.repository.model import Package, State, Suites, split_side_path
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.yum import primary, repodata
@@ -58,15 +58,14 @@ def recover_state(storage: Storage, cache: PackageCache) -> State:
 
 def _side_files(storage: Storage, state: State) -> dict[str, dict[str, str]]:
     """Return the SHA-256 of the files next to packages by suffix, by the package's SHA-256."""
-    packages = {**state.packages_by_path, **{path: package for path, (_, package) in state.retired_packages.items()}}
-    found: dict[str, dict[str, str]] = {}
+    packages = state.stored_by_path
+    side_files: dict[str, dict[str, str]] = {}
     for path in (*storage.file_sizes("apt/pool"), *storage.file_sizes("yum")):
-        suffix = next((suffix for suffix in SIDE_SUFFIXES if path.endswith(suffix)), "")
-        package = packages.get(path.removesuffix(suffix)) if suffix else None
-        if package:
+        package_path, suffix = split_side_path(path)
+        if suffix and (package := packages.get(package_path)):
             digest = hashlib.sha256(storage.read(path) or b"").hexdigest()
-            found.setdefault(package.sha256, {})[suffix] = digest
-    return found
+            side_files.setdefault(package.sha256, {})[suffix] = digest
+    return side_files
 
 
 def _debs(compressed: bytes) -> Iterator[Package]:

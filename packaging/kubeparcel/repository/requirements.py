@@ -18,7 +18,6 @@ from kubeparcel.trust.dsse import parse_envelope
 from kubeparcel.trust.package_statement import parse_package_statement, unverified_materials
 from kubeparcel.trust.statement import Statement
 
-_SHOWN = 20
 _BUILD_HINT = (
     "inv build writes statements and SBOMs next to the packages; publish the folder that it wrote.\n"
     "inv resolve verifies signatures and sums of binaries, and records it in kubeparcel.lock.\n"
@@ -54,7 +53,7 @@ class Evidence:
 
     def missing_file(self, package: Package, suffix: str) -> bool:
         """Return whether a package has no side file with a suffix."""
-        return suffix not in self.state.side_files.get(package.sha256, {})
+        return suffix not in self.state.files_about(package)
 
     def problem(self, package: Package, suffix: str) -> str:
         """Return why a side file is left out, in parentheses; empty if there never was one."""
@@ -68,7 +67,7 @@ class Evidence:
         if package.sha256 in self.statements:
             return self.statements[package.sha256]
         path = f"{self.paths.get(package, '')}{STATEMENT_SUFFIX}"
-        sha256 = self.state.side_files.get(package.sha256, {}).get(STATEMENT_SUFFIX)
+        sha256 = self.state.files_about(package).get(STATEMENT_SUFFIX)
         data = self.storage.read(path) if sha256 else None
         if data and hashlib.sha256(data).hexdigest() != sha256:
             return None
@@ -131,12 +130,9 @@ def require(evidence: Evidence, published: State) -> None:
         lacks = ((package, REQUIREMENTS[name](evidence, package)) for package in sorted(packages))
         problems += [f"{package.label}: {lack}" for package, lack in lacks if lack]
     if problems:
-        more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
-        hints = [hint for hint in (_BUILD_HINT, _AUDIT_HINT) if hint is _BUILD_HINT or "audit" in names]
-        raise PolicyViolation(
-            f"The repository requires {' and '.join(names)} of every package; nothing was changed.",
-            "\n".join((*problems[:_SHOWN], *more, *hints)),
-        )
+        hints = (_BUILD_HINT, _AUDIT_HINT) if "audit" in names else (_BUILD_HINT,)
+        message = f"The repository requires {' and '.join(names)} of every package; nothing was changed."
+        raise PolicyViolation.listing(message, problems, *hints)
 
 
 def _split(text: str) -> tuple[str, ...]:

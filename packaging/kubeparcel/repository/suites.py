@@ -7,13 +7,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any
 
 from kubeparcel.config.kubernetes_packages import kubernetes_packages, upstream_version
 from kubeparcel.errors import UnknownVersion, UsageError
 from kubeparcel.model import Version
-from kubeparcel.packages.versions import version_key
-from kubeparcel.repository.model import Package, Suites, validate_suite_name
+from kubeparcel.repository.model import Package, Suites, minor_of_suite, validate_suite_name
 
 STABLE = "stable"
 """The suite with all minor versions, for clients that do not pin one."""
@@ -24,7 +22,6 @@ PRERELEASE = "prerelease"
 SELECTOR_SYNTAX = "NAME, NAME=VERSION or =VERSION; * is a wildcard"
 
 _MINOR_VERSION = re.compile(r"(?:\d+:)?(\d+\.\d+)")
-_MINOR_SUITE = re.compile(r"v(\d+)\.(\d+)")
 
 
 def add(
@@ -55,11 +52,10 @@ def distribute(
             additions[name].add(package)
     core_suites = home_suites_of_rest.union(additions)
     others = packages.difference(homes)
-    minor_suites = {name for name in before if _MINOR_SUITE.fullmatch(name)}
-    targets = core_suites or {STABLE, *minor_suites}
+    targets = core_suites or {STABLE, *filter(minor_of_suite, before)}
     for name in targets:
         additions[name] |= _compatible(others, name)
-    if any(_MINOR_SUITE.fullmatch(name) for name in targets) or not core_suites:
+    if any(map(minor_of_suite, targets)) or not core_suites:
         additions[STABLE] |= others
     return {name: frozenset(added) for name, added in additions.items() if added}
 
@@ -75,19 +71,17 @@ def _homes_of_core(packages: Iterable[Package]) -> Iterator[tuple[Package, tuple
 
 
 def _homes(version: str) -> tuple[str, ...]:
-    try:
-        upstream = upstream_version(version)
-    except UnknownVersion:
+    upstream = _upstream(version)
+    if upstream is None:
         return ()
     return (PRERELEASE,) if upstream.prerelease else (f"v{upstream.series}", STABLE)
 
 
 def _compatible(packages: frozenset[Package], suite: str) -> frozenset[Package]:
     """Drop companions that follow the minor versions of Kubernetes and are newer than the suite."""
-    match = _MINOR_SUITE.fullmatch(suite)
-    if not match:
+    minor = minor_of_suite(suite)
+    if minor is None:
         return packages
-    minor = (int(match[1]), int(match[2]))
     coupled = kubernetes_packages().version_coupled
     return packages.difference(
         package for package in packages if package.name in coupled and _minor(package.version) > minor
@@ -148,19 +142,14 @@ def _newest(packages: frozenset[Package], keep: int) -> frozenset[Package]:
     for package in packages:
         match = _MINOR_VERSION.match(package.version)
         minor = match[1] if match else ""
-        version = package.version.rpartition("-")[0] or package.version
-        groups[package.format, package.name, package.arch, minor][version].append(package)
+        groups[package.format, package.name, package.arch, minor][package.unrevised_version].append(package)
     kept = frozenset(
         package
         for group in groups.values()
-        for revisions in sorted(group.values(), key=_newest_version)[-keep:]
+        for revisions in sorted(group.values(), key=lambda revisions: max(p.version_key for p in revisions))[-keep:]
         for package in revisions
     )
     return kept | _companions(packages - kept, kept)
-
-
-def _newest_version(packages: Sequence[Package]) -> Any:
-    return max(version_key(package.format, package.version) for package in packages)
 
 
 def _companions(removed: frozenset[Package], kept: frozenset[Package]) -> frozenset[Package]:

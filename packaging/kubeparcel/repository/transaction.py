@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from kubeparcel.console import Log
 from kubeparcel.model import Format
 from kubeparcel.repository import client_files, directory_listing, generation_statement, state_file
-from kubeparcel.repository.model import ADVISORY_SUFFIX, DAY, SIDE_SUFFIXES, Indexes, Package, State
+from kubeparcel.repository.model import ADVISORY_SUFFIX, DAY, SIDE_SUFFIXES, Indexes, Package, State, split_side_path
 from kubeparcel.repository.new_files import add_files, new_files, paths_not_in
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.prepare import INDEX_FORMATS, IndexKey, SignedIndexes, TargetState, prepare_indexes
@@ -94,7 +94,7 @@ def _changed_indexes(storage: Storage, published: State, target: TargetState) ->
 
 def _has_new_advisory(package: Package, published: State, target: State) -> bool:
     """Return whether updateinfo.xml changes with an advisory about a published RPM."""
-    before, after = (state.side_files.get(package.sha256, {}) for state in (published, target))
+    before, after = published.files_about(package), target.files_about(package)
     return package.format is Format.RPM and after.get(ADVISORY_SUFFIX) != before.get(ADVISORY_SUFFIX)
 
 
@@ -181,7 +181,7 @@ def _remove_unused(storage: Storage, published: State, state: State) -> None:
     removed = {path: package for path, (_, package) in published.retired_packages.items()}
     removed |= paths_not_in(state.suites, published)
     side_paths = (path for item in removed.items() for path, _ in published.side_paths(*item))
-    current = {**state.packages_by_path, **{path: package for path, (_, package) in state.retired_packages.items()}}
+    current = state.stored_by_path
     added = {*state_file.read_names(storage, state_file.ADDING)} - current.keys()
     candidates = {*filter(_ADDED_PATH.fullmatch, added), *removed, *side_paths} - current.keys()
     storage.remove(sorted(path for path in candidates if not _is_side_file(path, state, current)))
@@ -195,6 +195,6 @@ def _remove_unused(storage: Storage, published: State, state: State) -> None:
 
 def _is_side_file(path: str, state: State, packages: Mapping[str, Package]) -> bool:
     """Return whether a state has a file beside one of its packages at a path."""
-    suffix = next((suffix for suffix in SIDE_SUFFIXES if path.endswith(suffix)), "")
-    package = packages.get(path.removesuffix(suffix))
-    return package is not None and suffix in state.side_files.get(package.sha256, {})
+    package_path, suffix = split_side_path(path)
+    package = packages.get(package_path)
+    return package is not None and suffix in state.files_about(package)

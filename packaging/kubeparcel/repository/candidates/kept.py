@@ -64,7 +64,7 @@ def _compare(
     changes: Iterable[ContentChange], candidates: Candidates, state: State, storage: Storage, workspace: Path
 ) -> Iterator[tuple[ContentChange, Differences | None]]:
     """Yield the differences of each new build; None if the published file is damaged."""
-    paths = {package: path for path, package in _stored_paths(state)}
+    paths = {package: path for path, package in state.stored_by_path.items()}
     published = workspace / "published"
     for change in changes:
         published.write_bytes(storage.read(paths[change.published]) or b"")
@@ -74,8 +74,3 @@ def _compare(
             yield change, None
         else:
             yield change, compare_packages(old, new)
-
-
-def _stored_paths(state: State) -> Iterator[tuple[str, Package]]:
-    yield from ((path, package) for path, (_, package) in state.retired_packages.items())
-    yield from state.packages_by_path.items()

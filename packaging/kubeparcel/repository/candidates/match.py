@@ -13,7 +13,6 @@ from kubeparcel.console import Log, first_names
 from kubeparcel.model import Format
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.rpm import rpm_metadata
-from kubeparcel.packages.versions import version_key
 from kubeparcel.repository import policy, suites
 from kubeparcel.repository.candidates.read import PackageFiles, read_packages
 from kubeparcel.repository.candidates.scan import ScannedFolder, new_files
@@ -119,7 +118,7 @@ def drop_superseded(candidates: Candidates, state: State, log: Log) -> Candidate
         other = newest.setdefault(_without_revision(package), package)
         if other.version != package.version:
             revised = True
-            if _version_key(package) > _version_key(other):
+            if package.version_key > other.version_key:
                 newest[_without_revision(package)] = package
     if not revised:
         return candidates
@@ -130,12 +129,8 @@ def drop_superseded(candidates: Candidates, state: State, log: Log) -> Candidate
     return candidates.without(superseded)
 
 
-def _version_key(package: Package) -> tuple[object, ...]:
-    return version_key(package.format, package.version)
-
-
 def _without_revision(package: Package) -> tuple[str, ...]:
-    return (package.format, package.name, package.arch, package.version.rpartition("-")[0] or package.version)
+    return (package.format, package.name, package.arch, package.unrevised_version)
 
 
 def _prefer_signed(digests: Mapping[Package, str], metadata: Mapping[str, PackageMetadata]) -> dict[Package, str]:

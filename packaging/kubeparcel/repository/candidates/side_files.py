@@ -55,7 +55,7 @@ def read_side_files(
     described = side_files(scanned)
     statement_problem = signer.statement_problem if signer and described else ""
     for package, file in sorted(candidates.files.items()) if described else ():
-        published = state.side_files.get(package.sha256, {})
+        published = state.files_about(package)
         for suffix, path in described.get(file.path, {}).items():
             target = STATEMENT_SUFFIX if suffix == _UNSIGNED_SUFFIX else suffix
             if target not in published:

@@ -26,18 +26,23 @@ SYNCFS_THRESHOLD = 64
 
 def exchange_folders(first: Path, second: Path) -> bool:
     """Exchange two folders atomically; return False if unsupported (NFS, old kernels)."""
+    names = os.fsencode(first), os.fsencode(second)
+    return _call_libc("renameat2", second, _AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
+
+
+def _call_libc(name: str, path: str | Path, *arguments: int | bytes) -> bool:
+    """Call a function that Python lacks; return False if it is unsupported. Raises OSError about `path`."""
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "renameat2"):
+    if not hasattr(libc, name):
         return False
-    names = os.fsencode(first), os.fsencode(second)
-    if libc.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
+    if getattr(libc, name)(*arguments) == 0:
         return True
     code = ctypes.get_errno()
     if code in _UNSUPPORTED:
         return False
-    raise OSError(code, os.strerror(code), str(second))
+    raise OSError(code, os.strerror(code), str(path))
 
 
 def fsync_many(paths: Iterable[str | Path]) -> None:
@@ -68,17 +73,9 @@ def _fsync(path: str | Path) -> None:
 
 def _syncfs(path: str | Path) -> bool:
     """Flush the file system that contains a path (syncfs(2)); return False if unsupported."""
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "syncfs"):
-        return False
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        if libc.syncfs(descriptor) == 0:
-            return True
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), str(path))
+        return _call_libc("syncfs", path, descriptor)
     finally:
         os.close(descriptor)
 

@@ -37,7 +37,7 @@ class _File(NamedTuple):
 def render_entry(headers: Headers, evr: str, sha256: str, size: int, path: str) -> IndexEntry:
     """Return the entry of an RPM of `size` bytes at `path`, relative to the yum repository."""
     main = headers.main
-    version = f"<version {_evr_attributes(evr)}/>"
+    version = f"<version {evr_attributes(evr)}/>"
     files = list(_files(main))
     name, arch = xml_attribute(main.text(tags.NAME)), xml_attribute(main.text(tags.ARCH))
     start = f'<package pkgid="{sha256}" name="{name}" arch="{arch}">\n  {version}\n'
@@ -107,17 +107,16 @@ def _relation(name: str, flag: int, version: str, kind: str) -> str:
     operator = tags.OPERATORS.get(flag & tags.SENSE_MASK)
     condition = ""
     if operator and version:
-        condition = f' flags="{tags.XML_OPERATORS[operator]}" {_evr_attributes(version)}'
+        condition = f' flags="{tags.XML_OPERATORS[operator]}" {evr_attributes(version)}'
     pre = ' pre="1"' if kind == "requires" and flag & tags.SENSE_PRE else ""
     return f'      <rpm:entry name="{xml_attribute(name)}"{condition}{pre}/>\n'
 
 
-def _evr_attributes(evr: str) -> str:
-    """Return `1:2.3-4` as attributes; a relation's version may have no release."""
+def evr_attributes(evr: str, names: tuple[str, str] = ("ver", "rel")) -> str:
+    """Return `1:2.3-4` as attributes with the names for version and release; a relation's may have no release."""
     epoch, _, rest = evr.rpartition(":")
-    version, dash, release = rest.partition("-")
-    rel = f' rel="{xml_attribute(release)}"' if dash else ""
-    return f'epoch="{epoch or 0}" ver="{xml_attribute(version)}"{rel}'
+    parts = zip(names, rest.split("-", 1), strict=False)
+    return f'epoch="{epoch or 0}" ' + " ".join(f'{name}="{xml_attribute(part)}"' for name, part in parts)
 
 
 def _changelog(main: Header) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from kubeparcel.repository.model import Package
-from kubeparcel.repository.yum.package_xml import xml_attribute, xml_text
+from kubeparcel.repository.yum.package_xml import evr_attributes, xml_attribute, xml_text
 from kubeparcel.trust.audit.advisory import Advisory
 from kubeparcel.trust.audit.model import Vulnerability
 
@@ -17,6 +17,9 @@ _ADDRESSES = {
     "GO-": ("other", "https://pkg.go.dev/vuln/"),
 }
 """The type of a reference, and the page about a vulnerability, by how its name starts."""
+
+_EVR = ("version", "release")
+"""The attributes of a version, which primary.xml calls `ver` and `rel`."""
 
 
 def updateinfo_text(advisories: Mapping[Package, Advisory], suite: str, origin: str) -> bytes:
@@ -67,15 +70,8 @@ def _references(vulnerability: Vulnerability) -> Iterator[str]:
 def _package(package: Package) -> str:
     file_name = xml_text(package.path.rpartition("/")[2])
     return (
-        f'      <package name="{xml_attribute(package.name)}" {_evr(package.version)} '
+        f'      <package name="{xml_attribute(package.name)}" {evr_attributes(package.version, _EVR)} '
         f'arch="{xml_attribute(package.arch)}">\n'
         f'        <filename>{file_name}</filename>\n        <sum type="sha256">{package.sha256}</sum>\n'
         "      </package>\n"
     )
-
-
-def _evr(version: str) -> str:
-    """Return a version as XML attributes; updateinfo.xml names them differently from primary.xml."""
-    epoch, _, rest = version.rpartition(":")
-    number, _, release = rest.partition("-")
-    return f'epoch="{epoch or 0}" version="{xml_attribute(number)}" release="{xml_attribute(release)}"'
