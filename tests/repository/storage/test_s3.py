@@ -16,7 +16,7 @@ from kubeparcel.console import QuietLog
 from kubeparcel.errors import Busy, ExternalError, UsageError
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
-from kubeparcel.repository.storage import s3, s3_lease
+from kubeparcel.repository.storage import s3_bucket, s3_lease
 from kubeparcel.repository.storage.base import ConflictError
 from kubeparcel.repository.storage.s3 import S3Storage
 from tests.support import buckets, client_view
@@ -94,13 +94,13 @@ def names(suites: dict[str, dict[str, str]]) -> dict[str, set[str]]:
 def test_publish_uploads_only_changed_files_and_entry_files_last(bucket, key, dist, tmp_path, monkeypatch):
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     uploaded: list[str] = []
-    original = S3Storage._put
+    original = S3Storage.put
 
     def record(self: S3Storage, path: str, *args: object, **options: object) -> object:
         uploaded.append(path)
         return original(self, path, *args, **options)
 
-    monkeypatch.setattr(S3Storage, "_put", record)
+    monkeypatch.setattr(S3Storage, "put", record)
     newer = five(tmp_path / "newer", "1.36.4")
     publisher.publish(newer, Target(bucket), QuietLog(), skip_layout_check=True)
     packages = [path for path in uploaded if path.startswith("apt/pool/") and path.endswith(".deb")]
@@ -228,7 +228,7 @@ def test_denied_access_says_which_variables_to_check(proxy, bucket, key, dist):
 
 
 def test_stalled_server_times_out(proxy, bucket, key, dist, monkeypatch):
-    monkeypatch.setattr(s3, "TIMEOUT", timedelta(seconds=2))
+    monkeypatch.setattr(s3_bucket, "TIMEOUT", timedelta(seconds=2))
     proxy.always = buckets.STALL
     begun = time.monotonic()
     with pytest.raises(ExternalError, match=r"timed out|timeout|error sending request"):

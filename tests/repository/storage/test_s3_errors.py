@@ -171,13 +171,13 @@ def test_only_a_publisher_is_told_what_clients_see(proxy, bucket, key, dist, tmp
 
 def test_failure_while_suites_change_does_not_claim_the_previous_state(proxy, bucket, key, dist, tmp_path, monkeypatch):
     publish(dist, bucket)
-    put = S3Storage._put
+    put = S3Storage.put
 
     def fail_at_release(self: S3Storage, path: str, *args: object, **options: object) -> object:
         proxy.always = 403 if path.endswith("yum/stable/repodata/repomd.xml") else 0
         return put(self, path, *args, **options)
 
-    monkeypatch.setattr(S3Storage, "_put", fail_at_release)
+    monkeypatch.setattr(S3Storage, "put", fail_at_release)
     with pytest.raises(ExternalError, match="access denied") as error:
         publish(five(tmp_path / "newer", "1.36.4"), bucket)
     assert PARTLY_PUBLISHED in error.value.hint

@@ -31,9 +31,9 @@ def open_storage(target: str) -> Storage:
 def open_remote(location: str, base: Path) -> RemoteStorage:
     """Return the remote cache in `s3://BUCKET/PREFIX` or in a folder, relative to `base`; raises as `open_storage`."""
     if location.startswith("s3://"):
-        from kubeparcel.repository.storage.s3_remote import S3Remote
+        from kubeparcel.repository.storage.s3_bucket import Bucket
 
-        return S3Remote.from_url(location)
+        return Bucket.from_url(location)
     if "://" in location:
         raise ConfigurationError(
             f"Unsupported remote cache {redact_url(location)}.", "Give a folder, or s3://BUCKET/PREFIX."
