@@ -10,6 +10,7 @@ import pytest
 from kubeparcel.errors import ToolError
 from kubeparcel.repository.signing import gpg, keyring, raw_signature
 from kubeparcel.repository.signing.gpg import GpgHome
+from kubeparcel.repository.signing.loaded_key import load_key
 from kubeparcel.repository.signing.signer import Signer
 
 ALGORITHMS = ("rsa2048", "nistp256", "nistp384", "ed25519")
@@ -52,7 +53,7 @@ def test_openssl_verifies_signatures(home, algorithm, tmp_path):
 def test_many_signatures_by_a_loaded_key_are_those_of_the_agent(home):
     name = fingerprint(home, "rsa2048")
     messages = [b"statement %d" % number for number in range(5)]
-    assert raw_signature.loaded_key(home, name)
+    assert load_key(home, name)
     assert raw_signature.sign(home, name, messages) == [
         signature for message in messages for signature in raw_signature.sign(home, name, [message])
     ]
@@ -62,14 +63,14 @@ def test_many_signatures_by_a_loaded_key_are_those_of_the_agent(home):
 def test_rpm_signatures_by_a_loaded_key_are_those_of_gpg(home, name):
     key = next(key for key in keyring.list_keys(home) if key.user_id == name)
     signer = Signer(home, (key,), moment=key.created + 60)
-    assert raw_signature.loaded_key(home, key.signing_fingerprint)
+    assert load_key(home, key.signing_fingerprint)
     signed_by_gpg = signer._sign(b"a header", signer.fingerprints, "--detach-sign")
     assert signer.sign_binary(b"a header") == signed_by_gpg
 
 
 def test_only_rsa_keys_without_a_passphrase_are_loaded(home, monkeypatch):
     monkeypatch.setenv(gpg.PASSPHRASE_VARIABLE, PASSPHRASE)
-    loaded = {key.user_id for key in keyring.list_keys(home) if raw_signature.loaded_key(home, key.signing_fingerprint)}
+    loaded = {key.user_id for key in keyring.list_keys(home) if load_key(home, key.signing_fingerprint)}
     assert loaded == {"rsa2048", "subkey"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -72,6 +73,19 @@ class GpgHome:
     def environment(self) -> Mapping[str, str]:
         """Return the variables that select this home and English messages."""
         return {"LC_ALL": "C", **({"GNUPGHOME": str(self.folder)} if self.folder else {})}
+
+
+@functools.lru_cache(16)
+def keygrip(home: GpgHome, fingerprint: str) -> str:
+    """Return the name of a key or subkey for the agent. Raises ToolError if gpg does not list it."""
+    listing = home.run("--with-colons", "--with-keygrip", "--list-keys", f"{fingerprint}!").stdout
+    current = ""
+    for fields in (line.split(":") for line in listing.splitlines()):
+        if fields[0] == "fpr":
+            current = fields[9]
+        elif fields[0] == "grp" and current == fingerprint:
+            return fields[9]
+    raise ToolError(f"gpg does not list the keygrip of {fingerprint}.", INSTALL_HINT)
 
 
 def signing_error(output: str) -> ToolError | None:

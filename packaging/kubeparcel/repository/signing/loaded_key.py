@@ -5,14 +5,16 @@ Only keys that gpg-agent keeps without a passphrase are loaded; others stay with
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from kubeparcel.process import run
 from kubeparcel.repository.signing import openpgp
-from kubeparcel.repository.signing.gpg import GpgHome
+from kubeparcel.repository.signing.gpg import GpgHome, keygrip
 from kubeparcel.repository.signing.secret_folder import secret_folder
 
 _RSA, _SHA512, _BINARY = 1, 10, 0  # RFC 4880, 9.1, 9.4 and 5.2.1
@@ -50,9 +52,16 @@ class LoadedKey:
         return b"\x89" + len(body).to_bytes(2, "big") + body
 
 
-def load_key(home: GpgHome, fingerprint: str, keygrip: str) -> LoadedKey | None:
-    """Return the private key of a key or subkey; None if it has a passphrase, is on a smart card or not RSA."""
-    listed = run(["gpg-connect-agent", f"KEYINFO {keygrip}", "/bye"], env=home.environment, check=False).stdout.split()
+@functools.lru_cache(16)
+def load_key(home: GpgHome, fingerprint: str) -> LoadedKey | None:
+    """Return the private key of a key or subkey.
+
+    None if it has a passphrase, is on a smart card or not RSA, or if cryptography is not installed.
+    """
+    if find_spec("cryptography") is None:
+        return None
+    command = f"KEYINFO {keygrip(home, fingerprint)}"
+    listed = run(["gpg-connect-agent", command, "/bye"], env=home.environment, check=False).stdout.split()
     if listed[:2] != ["S", "KEYINFO"] or listed[3] != "D" or listed[7] != "C":  # on disk, and in the clear
         return None
     with secret_folder() as folder:

@@ -18,7 +18,7 @@ from kubeparcel.errors import ToolError
 from kubeparcel.process import find_program, run
 from kubeparcel.repository.signing import gpg
 from kubeparcel.repository.signing.gpg import GpgHome
-from kubeparcel.repository.signing.loaded_key import LoadedKey, load_key
+from kubeparcel.repository.signing.loaded_key import load_key
 from kubeparcel.repository.signing.secret_folder import secret_folder
 from kubeparcel.threads import PROCESSORS, parallel_map
 from kubeparcel.trust.public_keys import PublicKey, parse_ssh
@@ -52,7 +52,7 @@ def public_key(home: GpgHome, fingerprint: str) -> PublicKey:
 def sign(home: GpgHome, fingerprint: str, messages: Sequence[bytes]) -> list[bytes]:
     """Return a signature of each message by a key or subkey. Raises ToolError, and UnsupportedKey."""
     key = public_key(home, fingerprint)
-    if len(messages) >= _MANY and (loaded := loaded_key(home, fingerprint)):
+    if len(messages) >= _MANY and (loaded := load_key(home, fingerprint)):
         hashes = [hashlib.new(key.digest_algorithm, message).digest() for message in messages]
         return parallel_map(lambda hash_, _: loaded.sign(hash_, key.digest_algorithm), hashes, PROCESSORS)
     signatures: list[bytes] = []
@@ -60,31 +60,9 @@ def sign(home: GpgHome, fingerprint: str, messages: Sequence[bytes]) -> list[byt
         digests = [
             hashlib.new(key.digest_algorithm, message).hexdigest() for message in messages[start : start + _BATCH]
         ]
-        numbers = _sign_digests(home, key, keygrip(home, fingerprint), digests)
+        numbers = _sign_digests(home, key, gpg.keygrip(home, fingerprint), digests)
         signatures += map(key.encode_signature, numbers)
     return signatures
-
-
-@functools.lru_cache(16)
-def loaded_key(home: GpgHome, fingerprint: str) -> LoadedKey | None:
-    """Return the private key of a key or subkey; None if only the agent can sign with it."""
-    try:
-        return load_key(home, fingerprint, keygrip(home, fingerprint))
-    except ImportError:  # cryptography is not installed
-        return None
-
-
-@functools.lru_cache(16)
-def keygrip(home: GpgHome, fingerprint: str) -> str:
-    """Return the name of a key for the agent."""
-    listing = home.run("--with-colons", "--with-keygrip", "--list-keys", f"{fingerprint}!").stdout
-    current = ""
-    for fields in (line.split(":") for line in listing.splitlines()):
-        if fields[0] == "fpr":
-            current = fields[9]
-        elif fields[0] == "grp" and current == fingerprint:
-            return fields[9]
-    raise UnsupportedKey(f"gpg does not list the keygrip of {fingerprint}.", gpg.INSTALL_HINT)
 
 
 def _sign_digests(home: GpgHome, key: PublicKey, keygrip: str, digests: Sequence[str]) -> Iterator[dict[str, bytes]]:

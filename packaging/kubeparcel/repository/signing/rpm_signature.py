@@ -12,8 +12,8 @@ import binascii
 import hashlib
 import struct
 from pathlib import Path
-from typing import NamedTuple
 
+from kubeparcel.packages.digest import HashedFile
 from kubeparcel.packages.rpm import tags
 from kubeparcel.packages.rpm.header import HEADER_MAGIC, LEAD_SIZE, Header, Headers
 from kubeparcel.repository.signing import openpgp
@@ -58,16 +58,8 @@ def verified_signers(head: bytes, headers: Headers, certificates: bytes) -> froz
     return frozenset().union(*signers) if all(signers) else frozenset()
 
 
-class SignedCopy(NamedTuple):
-    """A signed copy: its digest, its size in bytes, and its lead and headers."""
-
-    sha256: str
-    size: int
-    head: bytes
-
-
-def write_signed_copy(source: Path, head: bytes, headers: Headers, signature: bytes, target: Path) -> SignedCopy:
-    """Write a signed copy of an rpm, replacing existing signatures."""
+def write_signed_copy(source: Path, head: bytes, headers: Headers, signature: bytes, target: Path) -> HashedFile:
+    """Write a signed copy of an rpm, replacing existing signatures; the head of the result are lead and headers."""
     header = _signature_header(headers.signature, signature)
     padding = b"\0" * (-len(header) % 8)
     start = head[:LEAD_SIZE] + header + padding
@@ -79,7 +71,7 @@ def write_signed_copy(source: Path, head: bytes, headers: Headers, signature: by
             hash_.update(block)
             new.write(block)
         size = new.tell()
-    return SignedCopy(hash_.hexdigest(), size, start + head[headers.main.start :])
+    return HashedFile(start + head[headers.main.start :], size, hash_.hexdigest())
 
 
 def _signature_header(old: Header, signature: bytes) -> bytes:

@@ -80,9 +80,9 @@ class Signer:
 
     def sign_binary(self, data: bytes) -> bytes:
         """Return one binary signature by the first key, as rpm headers have it."""
-        from kubeparcel.repository.signing import raw_signature
+        from kubeparcel.repository.signing.loaded_key import load_key
 
-        if loaded := raw_signature.loaded_key(self.home, self.fingerprints[0]):
+        if loaded := load_key(self.home, self.fingerprints[0]):
             return loaded.openpgp_signature(data, self.moment)
         return self._sign(data, self.fingerprints[:1], "--detach-sign")
 
@@ -92,7 +92,7 @@ class Signer:
 
         if not self.statement_problem:
             for fingerprint in self.fingerprints:
-                raw_signature.keygrip(self.home, fingerprint)
+                gpg.keygrip(self.home, fingerprint)
 
     @functools.cached_property
     def statement_problem(self) -> str:

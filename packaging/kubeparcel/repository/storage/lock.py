@@ -34,7 +34,7 @@ def acquire_lock(path: Path, location: str, wait: float) -> Iterator[int]:
         token = _read_token(descriptor) + 1
         line = f"{token}\n".encode()
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, line + f"{_publisher_record()}\n".encode(), 0)
+        os.pwrite(descriptor, line + f"{holder_record()}\n".encode(), 0)
         try:
             yield token
         finally:
@@ -64,8 +64,8 @@ def _read_token(descriptor: int) -> int:
     return int(first) if is_number(first) else 0
 
 
-def _publisher_record() -> str:
-    """Return what this process writes into the lock file."""
+def holder_record() -> str:
+    """Return how this process is named in the lock file, and in the lease of a bucket."""
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     return f"process {os.getpid()} on {os.uname().nodename} since {now}"
 

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from typing import Any
 
 from kubeparcel.errors import Busy, ExternalError
 from kubeparcel.repository.storage.base import METADATA_FOLDER, ConflictError
+from kubeparcel.repository.storage.lock import holder_record
 from kubeparcel.repository.storage.s3_bucket import Bucket
 from kubeparcel.sanitize import printable
 
@@ -125,7 +123,5 @@ def _parse(data: bytes | None) -> Mapping[str, Any]:
 
 
 def _record(token: int, seconds: float) -> bytes:
-    now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
-    holder = f"process {os.getpid()} on {socket.gethostname()} since {now}"
     until = time.time() + seconds if seconds else 0  # its time is for older versions; 0 means released
-    return json.dumps({"token": token, "holder": holder, "until": until}).encode()
+    return json.dumps({"token": token, "holder": holder_record(), "until": until}).encode()
