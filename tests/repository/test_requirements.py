@@ -102,3 +102,13 @@ def test_a_published_statement_that_was_replaced_proves_nothing(publish, dist, r
     with pytest.raises(PolicyViolation, match="requires signatures") as error:
         publish(options={"required": "signatures"})
     assert error.value.hint.count("no statement that says how its binaries were verified") == 1
+
+
+def test_a_rollback_keeps_the_promise_by_the_statements_of_retired_packages(
+    publish: Publish, dist: Path, repo: Path
+) -> None:
+    write_statements(dist)
+    publish(options={"required": "signatures"})
+    publisher.remove(["kubectl"], Target(str(repo)), QuietLog())
+    result = publisher.rollback(Target(str(repo)), QuietLog())
+    assert "kubectl" in {package.name for package in result.state.packages}

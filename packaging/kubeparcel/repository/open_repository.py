@@ -80,7 +80,10 @@ class OpenRepository:
         changes = compare_suites(self.published, target)
         policy.require_resolvable(target_suites, changes)
         if target.options.required and (changes or target.options != self.published.options):
-            self._require(target, sources or {}, side_files)
+            from kubeparcel.repository.candidates.side_files import SideFiles
+            from kubeparcel.repository.requirements import Evidence, require
+
+            require(Evidence(target, self.published, self.storage, sources or {}, side_files or SideFiles()))
         self._confirm_removal(changes)
         renew = self.signer is not None and self._signatures_outdated(self.signer)
         described = target.side_files != self.published.side_files
@@ -106,14 +109,6 @@ class OpenRepository:
             dry_run=self.signer is None,
             seconds=time.monotonic() - self.started,
         )
-
-    def _require(self, target: State, sources: Mapping[Package, FileStamp], side_files: SideFiles | None) -> None:
-        from kubeparcel.repository import requirements
-
-        paths = {package: path for path, package in self.published.packages_by_path.items()}
-        statements, problems = (side_files.statements, side_files.problems) if side_files else ({}, {})
-        evidence = requirements.Evidence(target, self.storage, statements, problems, paths, sources)
-        requirements.require(evidence, self.published)
 
     def _confirm_removal(self, changes: Sequence[SuiteChange]) -> None:
         """Ask before more than half of the entries of all suites are removed."""

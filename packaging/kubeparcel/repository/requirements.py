@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import SBOM_SUFFIXES, STATEMENT_SUFFIX, Package, SideFileKey, State
+from kubeparcel.repository.model import SBOM_SUFFIXES, STATEMENT_SUFFIX, Package, State
 from kubeparcel.repository.policy import PolicyViolation
 from kubeparcel.repository.storage.base import StorageReader
 from kubeparcel.trust.dsse import parse_envelope
 from kubeparcel.trust.package_statement import parse_package_statement, unverified_materials
 from kubeparcel.trust.statement import Statement
+
+if TYPE_CHECKING:
+    from kubeparcel.repository.candidates.side_files import SideFiles
 
 _BUILD_HINT = (
     "inv build writes statements and SBOMs next to the packages; publish the folder that it wrote.\n"
@@ -28,17 +33,21 @@ _AUDIT_HINT = "inv audit describes vulnerabilities; OpenVEX statements exempt th
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known about packages: the state with their side files, new statements, and why files are left out.
+    """What is known about the packages of a state: the published state, and the files of this publish.
 
-    `paths` are those of published packages in the repository, `sources` the files of new ones.
+    `sources` are the files of new packages, `side_files` the new files about packages.
     """
 
     state: State
+    published: State
     storage: StorageReader
-    statements: Mapping[str, Statement] = field(default_factory=dict)
-    problems: Mapping[SideFileKey, str] = field(default_factory=dict)
-    paths: Mapping[Package, str] = field(default_factory=dict)
-    sources: Mapping[Package, FileStamp] = field(default_factory=dict)
+    sources: Mapping[Package, FileStamp]
+    side_files: SideFiles
+
+    @functools.cached_property
+    def _published_paths(self) -> Mapping[str, str]:
+        """The path of each published package, also of retired ones, by its SHA-256."""
+        return {package.sha256: path for path, package in self.published.stored_by_path.items()}
 
     @contextmanager
     def file(self, package: Package) -> Iterator[Path]:
@@ -48,7 +57,7 @@ class Evidence:
             return
         with tempfile.TemporaryDirectory(prefix="kp-") as folder:
             path = Path(folder) / f"package.{package.format}"
-            path.write_bytes(self.storage.read(self.paths.get(package, "")) or b"")
+            path.write_bytes(self.storage.read(self._published_paths[package.sha256]) or b"")
             yield path
 
     def missing_file(self, package: Package, suffix: str) -> bool:
@@ -57,22 +66,20 @@ class Evidence:
 
     def problem(self, package: Package, suffix: str) -> str:
         """Return why a side file is left out, in parentheses; empty if there never was one."""
-        problem = self.problems.get((package.sha256, suffix), "")
+        problem = self.side_files.problems.get((package.sha256, suffix), "")
         return f" ({problem})" if problem else ""
 
     def statement(self, package: Package) -> Statement | None:
-        """Return the statement about a package: a new one, or the published one. None without a valid one, or if
-        somebody changed it.
-        """
-        if package.sha256 in self.statements:
-            return self.statements[package.sha256]
-        path = f"{self.paths.get(package, '')}{STATEMENT_SUFFIX}"
+        """Return the statement about a package: a new one, or the published one; None if that is not valid any more."""
+        if package.sha256 in self.side_files.statements:
+            return self.side_files.statements[package.sha256]
         sha256 = self.state.files_about(package).get(STATEMENT_SUFFIX)
+        path = f"{self._published_paths.get(package.sha256, '')}{STATEMENT_SUFFIX}"
         data = self.storage.read(path) if sha256 else None
-        if data and hashlib.sha256(data).hexdigest() != sha256:
+        if not data or hashlib.sha256(data).hexdigest() != sha256:
             return None
         try:
-            return parse_package_statement(parse_envelope(data, path).payload, path) if data else None
+            return parse_package_statement(parse_envelope(data, path).payload, path)
         except MalformedData:
             return None
 
@@ -116,14 +123,14 @@ REQUIREMENTS: Mapping[str, Requirement] = {
 """The checks by the name that `--require` takes."""
 
 
-def require(evidence: Evidence, published: State) -> None:
+def require(evidence: Evidence) -> None:
     """Raise PolicyViolation if packages of a state lack what the repository promises.
 
     Packages that were published under the same promise met it then.
     """
     names = _split(evidence.state.options.required)
-    kept = _split(published.options.required)
-    new = evidence.state.packages - published.packages if names else frozenset()
+    kept = _split(evidence.published.options.required)
+    new = evidence.state.packages - evidence.published.packages
     problems = []
     for name in names:
         packages: Iterable[Package] = new if name in kept else evidence.state.packages
