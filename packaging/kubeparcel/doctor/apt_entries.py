@@ -9,14 +9,12 @@ from typing import NamedTuple
 from kubeparcel.doctor.apt_suite import SuiteContext
 from kubeparcel.doctor.findings import CheckKind
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import Format
 from kubeparcel.packages import limits
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.index_stream import stanzas
-from kubeparcel.packages.numbers import parse_number
+from kubeparcel.repository.apt.release import parse_entry
 from kubeparcel.repository.model import Package
-from kubeparcel.repository.storage.base import check_path
 
 _DIGEST_FIELDS = {"sha256": "sha256", "sha512": "sha512", "sha1": "sha1", "md5": "md5sum"}
 _MAX_LABEL = 200
@@ -40,25 +38,17 @@ def read_entries(name: str, blocks: Iterable[bytes]) -> Entries:
         if not fields:
             continue
         try:
-            package, digests = _parse_entry(fields)
+            package = parse_entry(fields)
         except (MalformedData, ConfigurationError, KeyError) as error:
             label = f"{fields.get('package', '?')} {fields.get('version', '?')}"
             problem = f"field {error} is missing" if isinstance(error, KeyError) else str(error).split("\n")[0]
             entries.problems.append(f"{label[:_MAX_LABEL]}: {problem[:_MAX_LABEL]}")
         else:
+            digests = {algorithm: fields[name] for algorithm, name in _DIGEST_FIELDS.items() if fields.get(name)}
             entries.packages.append((package, digests))
             kept += sum(map(len, digests.values())) + len(package.dependencies) + len(package.path)
             limits.INDEX_TEXT.check(kept, name)
     return entries
-
-
-def _parse_entry(fields: Mapping[str, str]) -> tuple[Package, Mapping[str, str]]:
-    identity = deb_metadata.identity(fields)
-    file_path = check_path(fields["filename"].removeprefix("./"))
-    size = parse_number(fields["size"], "its Size field")
-    digest = fields.get("sha256") or fields["sha512"]
-    package = Package(Format.DEB, *identity, digest, size, digest, deb_metadata.dependencies(fields), file_path)
-    return package, {algorithm: fields[name] for algorithm, name in _DIGEST_FIELDS.items() if fields.get(name)}
 
 
 def check_entries(context: SuiteContext, index: str, entries: Entries) -> Iterator[Package]:

@@ -12,7 +12,6 @@ from kubeparcel.model import Format
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.index_stream import plain_blocks, stanzas
-from kubeparcel.packages.numbers import parse_number
 from kubeparcel.repository import state_file
 from kubeparcel.repository.apt import release
 from kubeparcel.repository.candidates.match import package_from
@@ -72,15 +71,7 @@ def _debs(compressed: bytes) -> Iterator[Package]:
     for stanza in stanzas("Packages.gz", plain_blocks("Packages.gz", [compressed])):
         fields = deb_metadata.parse_fields(stanza)
         if "package" in fields:
-            yield Package(
-                Format.DEB,
-                *deb_metadata.identity(fields),
-                sha256=fields["sha256"],
-                size=parse_number(fields["size"], "its Size field"),
-                content_digest=fields["sha256"],
-                dependencies=deb_metadata.dependencies(fields),
-                path=fields["filename"],
-            )
+            yield release.parse_entry(fields)
 
 
 def _rpms(storage: Storage, folder: str, cache: PackageCache) -> Iterator[Package]:
