@@ -104,9 +104,7 @@ def test_a_published_statement_that_was_replaced_proves_nothing(publish, dist, r
     assert error.value.hint.count("no statement that says how its binaries were verified") == 1
 
 
-def test_a_rollback_keeps_the_promise_by_the_statements_of_retired_packages(
-    publish: Publish, dist: Path, repo: Path
-) -> None:
+def test_a_rollback_keeps_the_promise_by_the_statements_of_retired_packages(publish, dist, repo):
     write_statements(dist)
     publish(options={"required": "signatures"})
     publisher.remove(["kubectl"], Target(str(repo)), QuietLog())
