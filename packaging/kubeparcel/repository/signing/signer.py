@@ -88,7 +88,6 @@ class Signer:
 
     def read_statement_keys(self) -> None:
         """Read from gpg what statements need of the keys; it is cached."""
-        from kubeparcel.repository.signing import raw_signature
 
         if not self.statement_problem:
             for fingerprint in self.fingerprints:
