@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import yaml
 
+from kubeparcel.hosts.session import Session
 from kubeparcel.images import control_plane
 from kubeparcel.model import Version
 from kubeparcel.reports.results import Finding
@@ -38,25 +39,35 @@ UPGRADE_TIMEOUTS = {"apply": 420.0, "node": 180.0}
 
 
 def import_images(cluster: Cluster, version: Version | None = None) -> Iterator[Finding]:
-    """Import a control plane's images on both machines without a registry, by default those that it starts with.
+    """Import images without a registry: a control plane's on its machine, the pause image on the worker.
 
-    coredns and kube-proxy are not needed.
+    By default those that the cluster starts with. coredns and kube-proxy are not needed.
     """
     version = version or cluster.initial_release
-    session, images = cluster.session, cluster.images(version)
-    archive = control_plane.build_archive(
-        version, images, session.store, session.log, engine=session.engine, locations=session.locations
-    )
-    argv = ("ctr", "--namespace=k8s.io", "images", "import", f"{STORE}/{archive.relative_to(session.store.root)}")
-    what = "the import of the control plane's images"
-    with ThreadPoolExecutor(len(cluster.machines)) as pool:
-        list(pool.map(lambda m: m.container.run(*argv, timeout=IMPORT_TIMEOUT, description=what), cluster.machines))
-    for machine in cluster.machines:
+    names = cluster.images(version)
+    needed = ((cluster.control_plane, names), (cluster.worker, [name for name in names if "/pause:" in name]))
+    archives = [_image_archive(cluster.session, version, names) for _, names in needed]
+    with ThreadPoolExecutor(len(archives)) as pool:
+        list(pool.map(_import_archive, cluster.machines, archives))
+    for machine, images in needed:
         output = machine.context.run("crictl", "images", "--output=json").stdout
         listed = {tag for image in json.loads(output)["images"] for tag in image["repoTags"]}
         for name in images:
             if name not in listed and re.search(r"/(kube-(?!proxy)|etcd|pause)", name):
                 yield Finding(name, "not listed by crictl images", machine.name)
+
+
+def _image_archive(session: Session, version: Version, names: Sequence[str]) -> str:
+    """Return the path at which machines see an archive of images."""
+    archive = control_plane.build_archive(
+        version, names, session.store, session.log, engine=session.engine, locations=session.locations
+    )
+    return f"{STORE}/{archive.relative_to(session.store.root)}"
+
+
+def _import_archive(machine: Machine, archive: str) -> None:
+    argv = ("ctr", "--namespace=k8s.io", "images", "import", archive)
+    machine.container.run(*argv, timeout=IMPORT_TIMEOUT, description="the import of images")
 
 
 def kubeadm_init(cluster: Cluster) -> Iterator[Finding]:

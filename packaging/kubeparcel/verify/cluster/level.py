@@ -30,7 +30,7 @@ START: tuple[Step[Cluster], ...] = (
         "waiting", "before kubeadm the kubelet is enabled and waits", on_machines(assertions.kubelet_waits_for_kubeadm)
     ),
 )
-IMAGES = vital("images", "the control plane's images are present", actions.import_images)
+IMAGES = vital("images", "each machine has the images that it needs", actions.import_images)
 INIT = vital("init", "kubeadm init runs from a file with a KubeletConfiguration", actions.kubeadm_init)
 CONTROL_PLANE_RUNS = Step(
     "control-plane", "etcd, API server, controller manager and scheduler run", assertions.control_plane_runs
