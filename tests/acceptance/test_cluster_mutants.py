@@ -10,9 +10,11 @@ from types import ModuleType
 import pytest
 
 from kubeparcel.hosts import catalog
-from kubeparcel.hosts.engine import WaitTimeout
+from kubeparcel.hosts.catalog import Host
+from kubeparcel.hosts.engine import ContainerSpec, WaitTimeout
+from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.session import Session
-from kubeparcel.images.node_image import ensure_node_image
+from kubeparcel.images.node_image import PACKAGES_FOLDER, NodeImage, install_packages
 from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Check, Finding, Report
 from kubeparcel.verify.cluster import actions, assertions, level, machines
@@ -35,6 +37,29 @@ TIMEOUTS: dict[str, tuple[ModuleType, str]] = {
 """The checks that wait in vain for broken packages, and their timeouts."""
 
 SHORT_TIMEOUT = 6.0
+IMAGES = "localhost/kubeparcel-tests/broken"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def committed_images(session: Session) -> Iterator[None]:
+    """Commit the machines' images, which takes seconds; the archives of node images are tested elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machines, "ensure_node_image", _commit_node_image)
+        yield
+    for image in session.engine.list_images(f"{IMAGES}:"):
+        session.engine.remove_image(image)
+
+
+def _commit_node_image(session: Session, host: Host, packages: PackageSet) -> str:
+    node = NodeImage.for_host(session, host, packages)
+    image = f"{IMAGES}:{node.digest}"
+    if not session.engine.has_image(image):
+        mounts = {packages.folder: PACKAGES_FOLDER}
+        spec = ContainerSpec(node.base_image, "image", mounts=mounts, capabilities=("SYS_ADMIN",))
+        with session.start_container(host, spec) as container:
+            install_packages(container, node)
+            session.engine.commit(container.name, image)
+    return image
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +93,7 @@ def test_machines_with_other_packages_than_the_previous_ones_fail_their_check(
     session: Session, broken: Path, before: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = LevelRun.create(session, [broken]).packages.require(HOST)
-    monkeypatch.setattr(machines, "ensure_node_image", lambda *_: ensure_node_image(session, HOST, others))
+    monkeypatch.setattr(machines, "ensure_node_image", lambda *_: _commit_node_image(session, HOST, others))
     monkeypatch.setattr(level, "UPGRADE", replace(UPGRADE, steps=UPGRADE.steps[:1]))
     report = _run(session, broken, before.folder / "dist/deb", only="upgrade")
     _assert_failures(report, upgrade_mutants.OTHER_PACKAGES_FAILURE)
