@@ -5,8 +5,9 @@ from __future__ import annotations
 import configparser
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,7 @@ from tests.support.recording_log import RecordingLog
 
 HOSTS = ["trixie", "trixie-dnf"]
 PAUSE = "registry.k8s.io/pause:3.10.2"
+OTHER_NAME = "localhost/kubeparcel-tests/node:1"
 PARTS = ("apiserver", "controller-manager", "scheduler")
 BUILT = ["registry.k8s.io/etcd:3.6.8-0", *(f"registry.k8s.io/kube-{part}:v{KUBERNETES}" for part in PARTS), PAUSE]
 
@@ -131,20 +133,53 @@ def test_a_node_imports_and_runs_the_control_plane_images(node, session):
     assert output.stdout.startswith("etcd Version: 3.6.8\n")
 
 
-def test_the_task_writes_reproducible_archives_once_and_loads_them(real, session):
-    hosts = ",".join(HOSTS)
-    images = real.json("image", "--on", hosts)["images"]
-    assert [image["host"] for image in images] == HOSTS
-    for image in images:
+@pytest.fixture(scope="module")
+def archives(real: Site) -> list[dict[str, Any]]:
+    """The archives that the task has written, as its JSON document describes them."""
+    images: list[dict[str, Any]] = real.json("image", "--on", ",".join(HOSTS))["images"]
+    return images
+
+
+def test_the_task_writes_the_images_that_the_levels_use(archives, session, packages, tmp_path):
+    assert [image["host"] for image in archives] == HOSTS
+    for image in archives:
+        assert image["new"]
         assert sha256_of(Path(image["archive"])) == image["sha256"]
         assert image["packages"]["kubelet"] == f"{KUBERNETES}-1"
-    assert "Nothing to do" in real.run("image", "--on", hosts).stdout
-    for image in images:
-        damaged = Path(image["archive"])
-        damaged.write_bytes(damaged.read_bytes()[:1000])
-    assert real.json("image", "--on", hosts)["images"] == [{**image, "new": True} for image in images]
-    real.run("image", "--on", "trixie", "--load")
-    assert session.engine.has_image(images[0]["image"])
+        name = ensure_node_image(session, catalog.load_hosts().get(image["host"]), packages(image["host"]))
+        (written,) = read_archive(Path(image["archive"]), Arch.native(), tmp_path)
+        assert written.names == (name,) == (image["image"],)
+        assert written.config.sha256 == image_id(session, name), "built twice, with the same bytes"
+
+
+def test_the_task_writes_archives_once_and_loads_them(archives, real, session):
+    words = ("image", "--on", ",".join(HOSTS))
+    assert "Nothing to do" in real.run(*words).stdout
+    first, second = archives
+    damaged, name = Path(first["archive"]), first["image"]
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    with renamed_image(session, name):
+        assert not session.engine.has_image(name)
+        assert real.json(*words, "--load")["images"] == [first, {**second, "new": False}]
+        assert image_id(session, name) == image_id(session, OTHER_NAME)
+
+
+@contextmanager
+def renamed_image(session: Session, name: str) -> Iterator[None]:
+    """Give an image that containers use another name in the block."""
+    process.run([session.engine.name, "tag", name, OTHER_NAME])
+    try:
+        session.engine.remove_image(name)
+        yield
+    finally:
+        process.run([session.engine.name, "tag", OTHER_NAME, name])
+        session.engine.remove_image(OTHER_NAME)
+
+
+def image_id(session: Session, name: str) -> str:
+    """Return the digest of an image's configuration, which names its layer."""
+    argv = [session.engine.name, "image", "inspect", "--format", "{{.Id}}", name]
+    return process.run(argv).stdout.strip().removeprefix("sha256:")
 
 
 def test_the_task_lists_missing_packages(real, tmp_path):
