@@ -1,10 +1,8 @@
-"""The install level on deb hosts and rpm hosts, with the real packages on the default ones."""
+"""The install level on other hosts than the default ones, with small packages."""
 
 from __future__ import annotations
 
 from pathlib import Path
-
-import pytest
 
 from kubeparcel.console import QuietLog
 from kubeparcel.hosts import catalog
@@ -14,29 +12,13 @@ from kubeparcel.reports.output import as_text
 from kubeparcel.store import Store
 from kubeparcel.verify.install import level
 from kubeparcel.verify.level_runner import LevelRun, run_level
-from tests.acceptance.conftest import Site
 from tests.acceptance.engines import require_programs
 from tests.acceptance.small_packages import small_samples, write_set
 
 
-@pytest.fixture(autouse=True)
-def machine() -> None:
-    require_programs("mmdebstrap")
-
-
-def test_real_packages_pass_on_the_default_hosts(real: Site) -> None:
-    document = real.json("verify", "--level", "install")
-    install = document["levels"][1]
-    hosts = {check["host"] for check in install["checks"]}
-    assert hosts == {"trixie", "trixie-dnf"}
-    assert install["count"] > 100
-    names = {check["name"] for check in install["checks"]}
-    assert {"upgrade", "downgrade", "nothing-left", "completions", "kubelet-alone"} <= names
-    assert all(check["evidence"] for check in install["checks"] if check["name"] == "versions")
-
-
 def test_upgrade_from_a_previous_release_passes_on_other_hosts(binaries_cache: Path, tmp_path: Path) -> None:
     """Small packages, in containers that have only the capabilities that package managers need, as documented."""
+    require_programs("mmdebstrap")
     capabilities = "CHOWN,DAC_OVERRIDE,FOWNER,FSETID,SETGID,SETUID"
     restricted = ("--cap-drop=ALL", f"--cap-add={capabilities}", "--security-opt=no-new-privileges")
     sets: dict[str, list[Path]] = {}
@@ -53,9 +35,3 @@ def test_upgrade_from_a_previous_release_passes_on_other_hosts(binaries_cache: P
     evidence = str([check.evidence for check in upgrades if "versions" in check.name])
     assert "v1.36.1" in evidence
     assert "v1.36.3" in evidence
-
-
-def test_missing_engine_is_reported_with_the_command_to_install_it(real: Site, tmp_path: Path) -> None:
-    result = real.run("verify", "--level", "install", "--engine", "docker", code=3, PATH=str(tmp_path))
-    assert "docker is not installed." in result.stderr
-    assert "apt install docker.io" in result.stderr
