@@ -46,6 +46,7 @@ def image(binaries_cache: Path) -> Iterator[str]:
     run("podman", "import", debian_archive(binaries_cache, "trixie", f"--include={PACKAGES}"), BASE)
     options = ["--isolation=chroot", "--network=host"]
     options += [f"--volume={bundle}:{CERTIFICATES}:ro", f"--env=PIP_CERT={CERTIFICATES}"]
+    options += ["--build-arg=PIP_OPTIONS=--no-compile"]
     try:
         run("podman", "build", *options, f"--build-arg=BASE={BASE}", f"--tag={IMAGE}", ROOT)
         yield IMAGE

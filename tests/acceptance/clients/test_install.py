@@ -56,7 +56,8 @@ def newer(real: Site, repo: Path, config: Path, transcripts, tmp_path_factory) -
     """The same repository with a second revision of all packages, after every client installed the first."""
     again = Site(tmp_path_factory.mktemp("again"), {**real.env, "KUBEPARCEL_CONFIG": str(config)})
     shutil.copy(real.folder / "kubeparcel.lock", again.folder)
-    again.run("build", "--kubernetes", "1.36.3", "--source", "go", "--revision", "2", "--no-sbom")
+    build = ("build", "--kubernetes", "1.36.3", "--source", "go", "--revision", "2")
+    again.run(*build, "--compression", "fast", "--no-sbom")
     again.run("publish", "--to", str(repo))
     return repo
 
