@@ -109,16 +109,3 @@ def session(engine: Engine, binaries_cache: Path) -> Iterator[Session]:
     require_programs("mmdebstrap")
     with open_session(Store(binaries_cache), QuietLog()) as session:
         yield session
-
-
-@pytest.fixture
-def tool() -> Any:
-    """Say which program a test needs: without it the test is skipped, and CI fails."""
-
-    def need(name: str) -> str:
-        found = shutil.which(name)
-        if not found:
-            pytest.skip(f"{name} is not installed")
-        return found
-
-    return need

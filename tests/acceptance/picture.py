@@ -5,16 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.acceptance.test_report_page import Page, browser
-
-SIZE = {"width": 1000, "height": 1060, "deviceScaleFactor": 1.5, "mobile": False}
+from tests.acceptance.browser import chromium, set_screen
+from tests.acceptance.test_report_page import Page
 
 
 def take(report: Path, picture: Path) -> None:
-    """Save the top of a report as a picture of SIZE."""
-    with browser() as driver:
+    """Save the top of a report as a picture."""
+    with chromium() as driver:
         page = Page(driver, report.absolute()).open()
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", SIZE)
+        set_screen(driver, 1000, 1060, 1.5)
         page.evaluate("document.documentElement.style.overflow = 'hidden'")
         driver.save_screenshot(str(picture))
 

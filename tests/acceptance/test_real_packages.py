@@ -1,4 +1,4 @@
-"""The ten packages of a real release, seen through the tools of Debian and Red Hat."""
+"""The ten packages of a real release pass the checks of Debian's and Red Hat's own tools."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.model import Format
+from tests.acceptance.engines import require_programs
 from tests.support.sample_packages import sample_packages
 
 NAMES = ("kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools")
@@ -54,37 +55,39 @@ def test_rpm_verifies_every_digest(rpms):
 
 
 @pytest.mark.oracles
-def test_lintian_reports_only_documented_exceptions(debs, tool):
-    assert lintian(tool, debs) == ""
+def test_lintian_reports_only_documented_exceptions(debs):
+    assert lintian(debs) == ""
 
 
-def test_lintian_reports_nothing_for_packages_with_small_programs(tool, tmp_path):
+def test_lintian_reports_nothing_for_packages_with_small_programs(tmp_path):
     """Without the checks of the real programs, which take lintian a minute."""
     samples = sample_packages(tmp_path / "samples")
     manifests = [package for package in samples.manifests.values() if package.format is Format.DEB]
     debs = [samples.write(package, None, tmp_path / package.name) for package in manifests]
     assert len(debs) == len(NAMES)
-    assert lintian(tool, debs, "--suppress-tags=hardening-no-pie,hardening-no-relro") == ""
+    assert lintian(debs, "--suppress-tags=hardening-no-pie,hardening-no-relro") == ""
 
 
-def lintian(tool, debs, *options: str) -> str:
+def lintian(debs, *options: str) -> str:
     """Return what lintian finds, without the exceptions."""
-    command = [tool("lintian"), "--allow-root", "--tag-display-limit", "0", *options]
+    require_programs("lintian")
+    command = ["lintian", "--allow-root", "--tag-display-limit", "0", *options]
     suppress = ["--suppress-tags-from-file", str(HERE / "lintian-exceptions")]
     result = subprocess.run([*command, *suppress, *map(str, debs)], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
 
-def test_rpmlint_reports_only_documented_exceptions(rpms, tool):
-    command = [tool("rpmlint"), "--config", str(HERE / "rpmlint.toml")]
+def test_rpmlint_reports_only_documented_exceptions(rpms):
+    require_programs("rpmlint")
+    command = ["rpmlint", "--config", str(HERE / "rpmlint.toml")]
     result = subprocess.run([*command, *map(str, rpms)], capture_output=True, text=True, check=False)
     assert "0 errors, 0 warnings" in result.stdout, result.stdout
 
 
 @pytest.mark.parametrize("name", ["kubeadm", "kubectl", "crictl"])
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completions_are_those_that_the_program_prints(name, shell, installed_deb, tool, tmp_path):
+def test_completions_are_those_that_the_program_prints(name, shell, installed_deb, tmp_path):
     places = {
         "bash": f"usr/share/bash-completion/completions/{name}",
         "zsh": f"usr/share/zsh/vendor-completions/_{name}",
@@ -99,8 +102,9 @@ def test_completions_are_those_that_the_program_prints(name, shell, installed_de
         "zsh": f"autoload -Uz compinit && compinit -u -D; . {file}; print $_comps[{name}]",
         "fish": f"source {file}; complete -c {name}",
     }[shell]
+    require_programs(shell)
     env = {"PATH": f"{installed_deb}/usr/bin:/usr/bin:/bin", "HOME": str(tmp_path)}
-    result = subprocess.run([tool(shell), "-c", probe], env=env, capture_output=True, text=True, check=False)
+    result = subprocess.run([shell, "-c", probe], env=env, capture_output=True, text=True, check=False)
     assert name in result.stdout, result.stderr
 
 

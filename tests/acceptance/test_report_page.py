@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.support.expected_conditions import element_to_be_clickable
+from selenium.webdriver.support.wait import WebDriverWait
 
 from kubeparcel.reports.output import write_html
 from kubeparcel.reports.results import Check, CheckedPackage, Finding, Report
 from kubeparcel.verify.levels import VerifyResult
+from tests.acceptance.browser import chromium, set_screen
 from tests.acceptance.conftest import Site
-from tests.acceptance.engines import require_programs
 from tests.support.waiting import TIMEOUT, wait_until
 
 STARTED = datetime(2026, 7, 23, 14, 2, tzinfo=UTC)
@@ -46,40 +47,21 @@ def hostile(text: str = HOSTILE) -> VerifyResult:
     return VerifyResult(reports, STARTED)
 
 
-@contextmanager
-def browser() -> Iterator[Any]:
-    """Start Debian's Chromium without a window."""
-    from selenium.webdriver import Chrome, ChromeOptions
-    from selenium.webdriver.chrome.service import Service
-
-    options = ChromeOptions()
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(word)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = Chrome(options, Service(shutil.which("chromedriver")))
-    try:
-        yield driver
-    finally:
-        driver.quit()
-
-
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    require_programs("chromium", "chromedriver")
-    with browser() as driver:
+def driver() -> Iterator[Chrome]:
+    with chromium() as driver:
         yield driver
 
 
 class Page:
     """A report page, open in the browser."""
 
-    def __init__(self, driver: Any, file: Path) -> None:
+    def __init__(self, driver: Chrome, file: Path) -> None:
         self.driver, self.file = driver, file
 
     def open(self, width: int = 1280, scheme: str = "light", scripts: bool = True) -> Page:
-        metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        set_screen(self.driver, width)
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
         self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
         self.driver.get(self.file.as_uri())
@@ -97,9 +79,6 @@ class Page:
 
     def click(self, selector: str) -> None:
         """Click an element once it is clickable."""
-        from selenium.webdriver.support.expected_conditions import element_to_be_clickable
-        from selenium.webdriver.support.wait import WebDriverWait
-
         clickable = element_to_be_clickable(("css selector", selector))
         WebDriverWait(self.driver, TIMEOUT).until(clickable).click()
 
@@ -112,11 +91,11 @@ class Page:
 
 
 @pytest.fixture
-def page(chromium: Any, tmp_path: Path) -> Page:
+def page(driver: Chrome, tmp_path: Path) -> Page:
     file = tmp_path / "verify.html"
     result = hostile()
     write_html(result.reports, result.started, file)
-    return Page(chromium, file)
+    return Page(driver, file)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -196,10 +175,10 @@ def test_failure_and_its_check_link_to_each_other(page: Page) -> None:
     assert wait_until(lambda: page.evaluate("location.hash") == "#failure-41")
 
 
-def test_page_and_json_have_the_same_counts(real: Site, chromium: Any, tmp_path: Path) -> None:
+def test_page_and_json_have_the_same_counts(real: Site, driver: Chrome, tmp_path: Path) -> None:
     file = tmp_path / "verify.html"
     document = real.json("verify", "--html", str(file))
-    page = Page(chromium, file).open()
+    page = Page(driver, file).open()
     assert page.count(".check") == document["count"]
     assert page.count(".check[data-state=passed]") == document["count"] - document["failed"]
     assert page.evaluate("Number(document.body.dataset.count)") == document["count"]

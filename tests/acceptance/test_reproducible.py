@@ -88,7 +88,7 @@ def test_a_cold_compiler_gives_the_same_binaries(real, tmp_path):
     assert cold == {name: known[name] for name in cold}
 
 
-def test_source_date_epoch_is_the_time_of_every_file(real, tmp_path, binaries_cache, tool):
+def test_source_date_epoch_is_the_time_of_every_file(real, tmp_path, binaries_cache):
     site = elsewhere(real, tmp_path / "epoch", binaries_cache, SOURCE_DATE_EPOCH="1000000000")
     site.run("build", "--locked", "--format", "deb", "--compression", "fast")
     debs = [*(site.folder / "dist/deb").iterdir()]

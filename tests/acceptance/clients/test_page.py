@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 import urllib.request
 from collections.abc import Iterator
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from selenium import webdriver
+from selenium.webdriver import Chrome as Browser
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
@@ -18,6 +17,7 @@ from kubeparcel.model import Format
 from kubeparcel.repository import client_files
 from kubeparcel.repository.model import Package, RepositoryOptions, State
 from kubeparcel.repository.signing.signer import open_signer
+from tests.acceptance.browser import chromium, set_screen
 from tests.acceptance.clients.conftest import PublishFolder, configured
 from tests.support.package_builders import five
 from tests.support.waiting import wait_until
@@ -26,8 +26,6 @@ from tests.support.web_server import WebServer, serve_folder
 VERSIONS = ("1.34.9", "1.35.6", "1.35.7", "1.36.2", "1.36.3")
 SCREENS = {"desktop": (1280, 900), "phone": (360, 740)}
 HOSTILE = "\"><img src=x onerror=\"document.title='broken into'\"><script>document.title='in'</script>"
-
-Browser = webdriver.Chrome
 
 
 @pytest.fixture(scope="module")
@@ -43,24 +41,13 @@ def site(web: WebServer, publish: PublishFolder, tmp_path_factory) -> str:
 
 @pytest.fixture(scope="module")
 def chrome() -> Iterator[Browser]:
-    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not program or not driver:
-        pytest.skip("needs chromium and chromedriver (Debian: chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield browser
-    browser.quit()
+    with chromium() as browser:
+        yield browser
 
 
 def open_page(browser: Browser, address: str, screen: str = "desktop") -> Browser:
     """Open an address on a screen of this size."""
-    width, height = SCREENS[screen]
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": screen == "phone"}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    set_screen(browser, *SCREENS[screen])
     browser.get_log("browser")
     browser.get(address)
     return browser
