@@ -1,4 +1,4 @@
-"""What the acceptance tests share: one real build of Kubernetes 1.36.3, made once a session."""
+"""Fixtures of the acceptance tests: builds of real releases, a container engine, and a session on it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROGRAM = [sys.executable, "-m", "kubeparcel"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs root, a network, containers or time."""
+    """Mark all tests of this folder: they need root, a network, containers or time."""
     folder = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(folder):
@@ -43,28 +43,28 @@ class Site:
     env: dict[str, str]
 
     def run(self, *words: str, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run the program; fail the test with its output when the exit code is another one."""
+        """Run the program; fail with its output if it exits with another code."""
         result = subprocess.run(
             [*PROGRAM, *words], cwd=self.folder, env={**self.env, **env}, capture_output=True, text=True, check=False
         )
         assert result.returncode == code, result.stdout + result.stderr
         return result
 
-    def beside(self, folder: Path, files: Mapping[str, str]) -> Site:
-        """Return another folder with these files, and separate keys."""
+    def with_files(self, folder: Path, files: Mapping[str, str]) -> Site:
+        """Return a site in another folder, with these files and separate keys."""
         for name, text in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
         return Site(folder, {**self.env, "KUBEPARCEL_CONFIG": str(folder / "config")})
 
     def json(self, *words: str, **env: str) -> Any:
-        """Run it with --json and give the document."""
+        """Run the program with --json and return the document."""
         return json.loads(self.run(*words, "--json", **env).stdout)
 
 
 @pytest.fixture(scope="session")
 def binaries_cache() -> Path:
-    """Compiled binaries are kept between runs, in the user's own cache."""
+    """The user's own cache, which keeps compiled binaries and images between runs."""
     default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "kubeparcel"
     return Path(os.environ.get("KUBEPARCEL_CACHE", default))
 
@@ -76,9 +76,9 @@ def real(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> Site
 
 
 @pytest.fixture(scope="session")
-def before(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> Site:
+def earlier(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> Site:
     """The packages of an earlier release, to upgrade from."""
-    return build_once(tmp_path_factory, binaries_cache, "before", EARLIER, "--no-sbom")
+    return build_once(tmp_path_factory, binaries_cache, "earlier", EARLIER, "--no-sbom")
 
 
 def build_once(factory: pytest.TempPathFactory, cache: Path, name: str, version: str, *options: str) -> Site:
@@ -96,7 +96,7 @@ def build_once(factory: pytest.TempPathFactory, cache: Path, name: str, version:
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    """The first engine that answers."""
+    """The first engine that works."""
     try:
         return select_engine()
     except KubeparcelError as error:

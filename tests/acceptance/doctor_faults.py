@@ -95,12 +95,11 @@ FAULTS: list[PlantedFault] = []
 def plant_in(name: str, maker: str, *checks: str, **more: Any) -> Callable[[Damage], Damage]:
     """Add a fault to the table, for the repositories of one maker or several."""
 
-    def note(spoil: Damage) -> Damage:
-        rows = (PlantedFault(name, m, spoil, frozenset(checks), **more) for m in maker.split())
-        FAULTS.extend(rows)
-        return spoil
+    def add(damage: Damage) -> Damage:
+        FAULTS.extend(PlantedFault(name, m, damage, frozenset(checks), **more) for m in maker.split())
+        return damage
 
-    return note
+    return add
 
 
 def no_damage(_: TargetRepository) -> None:
@@ -135,7 +134,7 @@ def no_inrelease(target: TargetRepository) -> None:
 
 
 @plant_in("InRelease is truncated", "reprepro", "inrelease")
-def half_an_inrelease(target: TargetRepository) -> None:
+def truncated_inrelease(target: TargetRepository) -> None:
     target.truncate(target.suite_folder / "InRelease")
 
 
@@ -152,7 +151,7 @@ def release_gpg_of_another(target: TargetRepository) -> None:
 
 
 @plant_in("Release and InRelease differ", "aptly", "release-gpg")
-def two_moments(target: TargetRepository) -> None:
+def different_releases(target: TargetRepository) -> None:
     path = target.suite_folder / "Release"
     target.edit(path, "Date: .*", "Date: Mon, 05 Jan 2026 10:00:00 UTC")
     target.signer.gpg("--armor", "-o", target.suite_folder / "Release.gpg", "--detach-sign", path)
@@ -177,7 +176,7 @@ def version_three_of_repomd(target: TargetRepository) -> None:
 
 @plant_in("the key has 1024 bits", "reprepro", "key", trusted_key="weak", sqv_rejects=True)
 @plant_in("the key's self-signature uses SHA-1", "aptly", "key-self-signature", trusted_key="old", sqv_rejects=True)
-def signed_by_a_bad_key(target: TargetRepository) -> None:
+def signed_by_a_weak_key(target: TargetRepository) -> None:
     target.weak_signer.sign_release(target.suite_folder)
 
 
@@ -195,12 +194,12 @@ def from_the_future(target: TargetRepository) -> None:
 
 
 @plant_in("Valid-Until is not a date", "ours", "dates")
-def no_date(target: TargetRepository) -> None:
+def invalid_date(target: TargetRepository) -> None:
     target.edit_release("Valid-Until: .*", "Valid-Until: soon")
 
 
 @plant_in("an architecture has no index", "reprepro", "release-fields")
-def promised_architecture(target: TargetRepository) -> None:
+def architecture_without_index(target: TargetRepository) -> None:
     target.edit_release("Architectures: amd64", "Architectures: amd64 arm64")
 
 
@@ -224,7 +223,7 @@ def newer_packages(target: TargetRepository) -> None:
 
 
 @plant_in("Packages.gz is truncated", "ours aptly reprepro", "indexes")
-def half_an_index(target: TargetRepository) -> None:
+def truncated_index(target: TargetRepository) -> None:
     target.truncate(target.suite_folder / "main/binary-amd64/Packages.gz")
 
 
@@ -235,7 +234,7 @@ def no_index(target: TargetRepository) -> None:
 
 
 @plant_in("an index is missing under its digest", "ours aptly", "by-hash")
-def not_by_hash(target: TargetRepository) -> None:
+def missing_by_hash(target: TargetRepository) -> None:
     folder = target.suite_folder / "main/binary-amd64"
     digest = hashlib.sha256((folder / "Packages.gz").read_bytes()).hexdigest()
     (folder / "by-hash/SHA256" / digest).unlink()
@@ -269,7 +268,7 @@ def out_of_the_repository(target: TargetRepository) -> None:
 
 
 @plant_in("a version has two files", "flat", "entries")
-def two_files(target: TargetRepository) -> None:
+def duplicate_version(target: TargetRepository) -> None:
     (target.root / "again").mkdir()
     deb(target.root / "again", "kubectl", "1.36.3-1", body=b"other")
     peers.index(target.root, target.signer)
@@ -293,7 +292,7 @@ def missing_deb(target: TargetRepository) -> None:
 
 
 @plant_in("an rpm is truncated", "ours createrepo", "files")
-def half_an_rpm(target: TargetRepository) -> None:
+def truncated_rpm(target: TargetRepository) -> None:
     path = target.find("kubelet-1.36.3-1.x86_64.rpm")
     data = path.read_bytes()
     path.unlink()
@@ -370,7 +369,7 @@ def missing_filelists(target: TargetRepository) -> None:
 
 
 @plant_in("repomd.xml is not XML", "ours", "indexes", "repomd-signature")
-def no_xml(target: TargetRepository) -> None:
+def invalid_repomd(target: TargetRepository) -> None:
     target.truncate(target.yum_folder / "repodata/repomd.xml")
 
 

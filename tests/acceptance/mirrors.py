@@ -32,7 +32,7 @@ def put(path: Path, data: bytes) -> None:
 
 
 def archive(members: dict[str, bytes]) -> bytes:
-    """A tar.gz with these members."""
+    """Return a tar.gz with these members."""
     target = io.BytesIO()
     with gzip.GzipFile(fileobj=target, mode="wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
         for name, data in members.items():
@@ -43,7 +43,7 @@ def archive(members: dict[str, bytes]) -> bytes:
 
 
 def fill(base: Path, version: str = "1.36.3", arches: tuple[str, ...] = ("amd64",)) -> Path:
-    """Upstream's tree for one release, with cri-tools 1.36.0 and the CNI plugins 1.9.1."""
+    """Write upstream's files of one release, with cri-tools 1.36.0 and the CNI plugins 1.9.1; return `base`."""
     release = base / "dl.k8s.io/release"
     release.mkdir(parents=True, exist_ok=True)
     minor = version.rpartition(".")[0]

@@ -40,17 +40,17 @@ patches: {kubernetes: [fix-1.patch]}
 @pytest.fixture(scope="module")
 def patched(real: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The packages with a patch of kubectl's module: the other binaries are only linked again, for their version."""
-    site = real.beside(tmp_path_factory.mktemp("patched"), {"kubeparcel.yaml": CONFIGURATION, "fix-1.patch": PATCH})
+    site = real.with_files(tmp_path_factory.mktemp("patched"), {"kubeparcel.yaml": CONFIGURATION, "fix-1.patch": PATCH})
     site.run("build", "--no-sbom")
     return site
 
 
 def test_patched_packages_create_a_cluster_and_upgrade_a_previous_one(
-    session: Session, patched: Site, before: Site
+    session: Session, patched: Site, earlier: Site
 ) -> None:
     """cri-tools and CNI plugins are those of the previous packages, as in any upgrade to a patched release."""
     hosts = [catalog.load_hosts().get(name) for name in HOSTS]
-    run = LevelRun.create(session, [patched.folder / "dist"], [before.folder / "dist"])
+    run = LevelRun.create(session, [patched.folder / "dist"], [earlier.folder / "dist"])
     report = run_level(level.LEVEL, run, hosts)
     assert report.passed, as_text([report])
     assert [check for check in report.checks if not check.evidence] == []

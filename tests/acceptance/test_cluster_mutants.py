@@ -79,10 +79,10 @@ def test_each_fault_in_a_cluster_fails_its_check(
 
 
 def test_each_fault_in_an_upgrade_fails_its_check(
-    session: Session, real: Site, before: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    session: Session, real: Site, earlier: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(level, "UPGRADE", _without_vital_steps(UPGRADE))
-    old, new = before.folder / "dist/deb", real.folder / "dist/deb"
+    old, new = earlier.folder / "dist/deb", real.folder / "dist/deb"
     previous = break_debs(old, upgrade_mutants.PREVIOUS_FAULTS, tmp_path / "previous")
     current = break_debs(new, upgrade_mutants.new_faults(old), tmp_path / "new")
     report = _run(session, current, previous, only="upgrade")
@@ -90,12 +90,12 @@ def test_each_fault_in_an_upgrade_fails_its_check(
 
 
 def test_machines_with_other_packages_than_the_previous_ones_fail_their_check(
-    session: Session, broken: Path, before: Site, monkeypatch: pytest.MonkeyPatch
+    session: Session, broken: Path, earlier: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = LevelRun.create(session, [broken]).packages.require(HOST)
     monkeypatch.setattr(machines, "ensure_node_image", lambda *_: _commit_node_image(session, HOST, others))
     monkeypatch.setattr(level, "UPGRADE", replace(UPGRADE, steps=UPGRADE.steps[:1]))
-    report = _run(session, broken, before.folder / "dist/deb", only="upgrade")
+    report = _run(session, broken, earlier.folder / "dist/deb", only="upgrade")
     _assert_failures(report, upgrade_mutants.OTHER_PACKAGES_FAILURE)
 
 

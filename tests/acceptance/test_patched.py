@@ -1,4 +1,4 @@
-"""The page "Keep a release alive": from a patch to a published repository, with its own commands and files."""
+"""The commands of the page "Keep a release alive" lead from a patch to a published repository."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_commands_of_the_page_publish_a_patched_component(real: Site, tmp_path: 
     """Kubernetes itself is that of the other tests, so that only the CNI plugins are compiled."""
     blocks = BLOCK.findall(PAGE.read_text())
     configuration = next(text for kind, text in blocks if kind == "yaml")
-    site = real.beside(tmp_path, {**named_files(PAGE), "kubeparcel.yaml": configuration})
+    site = real.with_files(tmp_path, {**named_files(PAGE), "kubeparcel.yaml": configuration})
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     site.run("key", "new")
     output = ""

@@ -1,4 +1,4 @@
-"""The debs before Debian's own judge: piuparts installs and purges each, and looks what stays."""
+"""Debian's piuparts installs and purges each deb, and reports what it leaves or changes."""
 
 from __future__ import annotations
 
@@ -20,17 +20,15 @@ from tests.support.sample_packages import Mutation
 pytestmark = pytest.mark.oracles
 
 EXCEPTIONS = (
-    # base-files makes /opt by a script, so dpkg knows no owner and takes the empty folder away
-    # with the last package that has something below it. The next such package makes it again.
+    # base-files creates /opt without owning it: dpkg removes it with the last package that has files there.
     "^/opt/$",
 )
 
 
-def judge(debs: Sequence[Path], cache: Path, exceptions: Iterable[str] = EXCEPTIONS) -> str:
-    """What piuparts says of each deb by itself: its log.
+def run_piuparts(debs: Sequence[Path], cache: Path, exceptions: Iterable[str] = EXCEPTIONS) -> str:
+    """Install and purge each deb by itself, and return piuparts' log.
 
-    The debs beside them are at hand as dependencies. No network is used: what they need from
-    outside is in the root file system already.
+    Dependencies are the other debs of the folder, and packages in the root file system: no network is used.
     """
     repository = debs[0].parent
     packages = _out("apt-ftparchive", "packages", ".", cwd=repository)
@@ -39,7 +37,7 @@ def judge(debs: Sequence[Path], cache: Path, exceptions: Iterable[str] = EXCEPTI
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch) / "log"
         words: list[object] = [
-            *("--basetgz", _base(cache, suite, _outside(repository)), "--distribution", suite),
+            *("--basetgz", _root_archive(cache, suite, _external_dependencies(repository)), "--distribution", suite),
             *("--keep-sources-list", "--no-eatmydata", "--skip-minimize", "--no-upgrade-test"),
             *("--single-packages", "--bindmount", repository, "--testdebs-repo", repository),
             *("--tmpdir", scratch, "--log-file", log),
@@ -51,12 +49,12 @@ def judge(debs: Sequence[Path], cache: Path, exceptions: Iterable[str] = EXCEPTI
 
 
 def verdicts(log: str) -> list[str]:
-    """Of each deb that was tried to the end, in their order."""
+    """Return PASS or FAIL for each deb that was tested to the end, in order."""
     return re.findall(r"(PASS|FAIL): Installation and purging test\.", log)
 
 
 def problems(log: str) -> str:
-    """What it found wrong, with the paths."""
+    """Return the errors in a log, with their paths."""
     return "\n".join(re.findall(r"ERROR: .*(?:\n  .*)*", log))
 
 
@@ -69,8 +67,8 @@ def _suite() -> str:
     return re.findall(r'^VERSION_CODENAME="?(\w+)', release, re.MULTILINE)[0]
 
 
-def _outside(folder: Path) -> list[str]:
-    """The packages that debs depend on and that are not among them."""
+def _external_dependencies(folder: Path) -> list[str]:
+    """Return the packages that the debs of a folder depend on, except one another."""
     debs = sorted(map(str, folder.glob("*.deb")))
     fields = [_out("dpkg-deb", "--field", deb, "Package", "Depends") for deb in debs]
     own = {name for text in fields for name in re.findall(r"^Package: (\S+)", text, re.MULTILINE)}
@@ -79,8 +77,8 @@ def _outside(folder: Path) -> list[str]:
     return sorted(needs - own)
 
 
-def _base(cache: Path, suite: str, include: Sequence[str]) -> Path:
-    """Return a small Debian with these packages and without a repository."""
+def _root_archive(cache: Path, suite: str, include: Sequence[str]) -> Path:
+    """Return the archive of a small Debian with these packages and without a repository."""
     return debian_archive(
         cache, suite, f"--include={','.join(include)}", '--customize-hook=rm "$1/etc/apt/sources.list"'
     )
@@ -92,20 +90,20 @@ def machine() -> None:
 
 
 def small_debs(folder: Path, mutate: Mutation | None = None) -> list[Path]:
-    """Our debs in miniature, kubectl broken."""
-    packages = write_set(small_samples(folder / "shop"), Format.DEB, folder, "kubectl", mutate)
+    """Write small debs, one of kubectl with a fault if `mutate` is given."""
+    packages = write_set(small_samples(folder / "samples"), Format.DEB, folder, "kubectl", mutate)
     return sorted(packages.glob("*.deb"))
 
 
-def named(debs: Sequence[Path], name: str) -> Path:
-    """The deb of that name."""
+def deb_of(debs: Sequence[Path], name: str) -> Path:
+    """Return the deb of a package."""
     return next(deb for deb in debs if deb.name.startswith(f"{name}_"))
 
 
 def test_real_debs_leave_no_trace(real, binaries_cache, tmp_path):
     built = sorted((real.folder / "dist/deb").glob("*.deb"))
     debs = [Path(shutil.copy(deb, tmp_path)) for deb in built]
-    log = judge(debs, binaries_cache)
+    log = run_piuparts(debs, binaries_cache)
     assert verdicts(log) == ["PASS"] * 5, problems(log)
 
 
@@ -121,14 +119,14 @@ def test_real_debs_leave_no_trace(real, binaries_cache, tmp_path):
 )
 def test_broken_deb_fails(binaries_cache, tmp_path, at, text, problem):
     debs = small_debs(tmp_path, lambda draft: draft.append_to_script(at, text))
-    log = judge([named(debs, "kubectl")], binaries_cache)
+    log = run_piuparts([deb_of(debs, "kubectl")], binaries_cache)
     assert "PASS" not in verdicts(log)
     assert problem in problems(log)
 
 
 def test_every_exception_is_needed(binaries_cache, tmp_path):
-    plugins = [named(small_debs(tmp_path), "kubernetes-cni")]
-    assert verdicts(judge(plugins, binaries_cache)) == ["PASS"]
-    log = judge(plugins, binaries_cache, exceptions=())
+    plugins = [deb_of(small_debs(tmp_path), "kubernetes-cni")]
+    assert verdicts(run_piuparts(plugins, binaries_cache)) == ["PASS"]
+    log = run_piuparts(plugins, binaries_cache, exceptions=())
     assert verdicts(log) == ["FAIL"]
     assert "After purging files have disappeared:\n  /opt/" in problems(log)

@@ -16,10 +16,6 @@ VERSIONS = {"kubernetes-cni": "1.9.1", "cri-tools": "1.36.0"}
 HERE = Path(__file__).parent
 
 
-def out(*argv: object) -> str:
-    return subprocess.run([str(word) for word in argv], capture_output=True, text=True, check=True).stdout
-
-
 @pytest.fixture(scope="session")
 def debs(real) -> list[Path]:
     return sorted((real.folder / "dist/deb").glob("*.deb"))
@@ -51,7 +47,8 @@ def test_checksums_match_the_files(real):
 
 
 def test_rpm_verifies_every_digest(rpms):
-    assert out("rpm", "-K", "--nosignature", *rpms).count("digests OK") == 5
+    result = subprocess.run(["rpm", "-K", "--nosignature", *rpms], capture_output=True, text=True, check=True)
+    assert result.stdout.count("digests OK") == 5
 
 
 @pytest.mark.oracles
@@ -110,7 +107,7 @@ def test_completions_are_those_that_the_program_prints(name, shell, installed_de
 
 @pytest.fixture(scope="session")
 def installed_deb(debs, tmp_path_factory) -> Path:
-    """All five debs unpacked over each other."""
+    """The files of all five debs in one root."""
     root = tmp_path_factory.mktemp("unpacked")
     for deb in debs:
         subprocess.run(["dpkg-deb", "-x", deb, root], check=True)

@@ -19,7 +19,7 @@ def sums(folder: Path) -> str:
 
 
 def elsewhere(real: Site, folder: Path, cache: Path, **env: str) -> Site:
-    """Another folder with the same lock."""
+    """Return a site in another folder with the same lock."""
     folder.mkdir(parents=True)
     shutil.copy(real.folder / "kubeparcel.lock", folder)
     return Site(folder, {**real.env, "KUBEPARCEL_CACHE": str(cache), **env})
@@ -36,19 +36,19 @@ def test_another_user_with_another_umask_gives_the_same_bytes(real, tmp_path, bi
     """The binaries are cached; the user nobody builds the packages again."""
     if os.geteuid():
         pytest.skip("needs root to become another user")
-    open_to_all = Path("/var/tmp") / f"kubeparcel-{os.getpid()}"
+    shared = Path("/var/tmp") / f"kubeparcel-{os.getpid()}"
     try:
-        cache = open_to_all / "cache"
+        cache = shared / "cache"
         for binary in real.json("fetch")["binaries"]:
             path = Path("sha256", binary["sha256"][:2], binary["sha256"])
             (cache / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(binaries_cache / path, cache / path)
         shutil.copytree(binaries_cache / "memory/go", cache / "memory/go")
-        site = elsewhere(real, open_to_all / "site", cache, HOME=str(open_to_all))
-        key = open_to_all / ".config/kubeparcel/cache.key"  # which authenticates the records of the binaries
+        site = elsewhere(real, shared / "site", cache, HOME=str(shared))
+        key = shared / ".config/kubeparcel/cache.key"  # which authenticates the records of the binaries
         key.parent.mkdir(parents=True)
         shutil.copy(config_dir() / key.name, key)
-        subprocess.run(["chown", "-R", "nobody", open_to_all], check=True)
+        subprocess.run(["chown", "-R", "nobody", shared], check=True)
         command = f'umask 077; exec "{sys.executable}" -m kubeparcel build --locked'
         reads_all = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
         nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *reads_all]
@@ -58,7 +58,7 @@ def test_another_user_with_another_umask_gives_the_same_bytes(real, tmp_path, bi
         assert result.returncode == 0, result.stderr
         assert sums(site.folder) == sums(real.folder)
     finally:
-        shutil.rmtree(open_to_all)
+        shutil.rmtree(shared)
 
 
 def test_a_cold_compiler_gives_the_same_binaries(real, tmp_path):

@@ -1,4 +1,4 @@
-"""The wheel: exactly what belongs in it, and it works far away from any checkout."""
+"""The wheel contains the package and its templates, and works without a checkout."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def wheel(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (found,) = folder.glob("*.whl")
-    return found
+    (file,) = folder.glob("*.whl")
+    return file
 
 
-def under(folder: Path) -> set[str]:
+def files_below(folder: Path) -> set[str]:
     return {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
@@ -38,9 +38,9 @@ def under(folder: Path) -> set[str]:
 
 def test_wheel_contains_the_package_the_templates_and_nothing_else(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    package = under(ROOT / "packaging/kubeparcel")
+    package = files_below(ROOT / "packaging/kubeparcel")
     assert {name for name in package if not name.endswith(".py")} <= DATA
-    templates = {f"templates/{name}" for name in under(ROOT / "templates") if "/" in name}
+    templates = {f"templates/{name}" for name in files_below(ROOT / "templates") if "/" in name}
     (man_page,) = [name for name in names if ".data/" in name]
     assert man_page.endswith(".data/data/share/man/man1/kubeparcel.1")
     assert names - {man_page} == {f"kubeparcel/{name}" for name in package | templates}
@@ -55,16 +55,16 @@ def test_wheel_has_its_metadata(wheel):
     assert "Requires-Python: >=3.11" in metadata
 
 
-def test_wheel_installed_elsewhere_builds_packages(wheel, tmp_path):
-    """A fresh environment gets the wheel alone; its dependencies are lent from the one here."""
+def test_installed_wheel_builds_packages(wheel, tmp_path):
+    """A new environment has only the wheel; the dependencies are those of this environment."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     (site,) = (tmp_path / "venv/lib").glob("python*/site-packages")
     zipfile.ZipFile(wheel).extractall(site)
-    (lent,) = Path(sys.prefix).glob("lib/python*/site-packages")
+    (dependencies,) = Path(sys.prefix).glob("lib/python*/site-packages")
     mirrors.fill(tmp_path / "mirror")
     program = "import sys; sys.path.append(sys.argv.pop(1)); from kubeparcel.cli import main; main()"
     result = subprocess.run(
-        [tmp_path / "venv/bin/python", "-I", "-c", program, lent, "build", "--kubernetes", "1.36"],
+        [tmp_path / "venv/bin/python", "-I", "-c", program, dependencies, "build", "--kubernetes", "1.36"],
         cwd=tmp_path,
         env={
             "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}",
