@@ -29,7 +29,7 @@ def reject_links(root: Path, path: Path) -> None:
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether there is a folder; a link to one is none."""
+    """Return whether a path is a folder, and not a link to one."""
     with suppress(FileNotFoundError):
         return stat.S_ISDIR(path.lstat().st_mode)
     return False
@@ -41,10 +41,11 @@ def open_without_links(path: str, flags: int) -> int:
 
 
 class OwnFolder:
-    """A folder of ours. Paths are below it; ConfigurationError is raised for a folder that is a link.
+    """A folder that kubeparcel writes to, such as the cache; paths are below it.
 
-    Each component is opened relative to the one before it, so a link that replaces it in the meantime is
-    not followed either. The folder itself may be reached through links.
+    ConfigurationError is raised for a folder in it that is a link. Each component is opened relative to the one before
+    it, so a link that replaces it in the meantime is not followed either. The folder itself may be reached through
+    links.
     """
 
     def __init__(self, root: Path) -> None:
@@ -68,7 +69,7 @@ class OwnFolder:
             os.close(descriptor)
 
     def is_file(self, path: Path) -> bool:
-        """Return whether a regular file exists; a link is none."""
+        """Return whether a path is a regular file, and not a link."""
         with suppress(FileNotFoundError), self.open(path.parent) as folder:
             return stat.S_ISREG(os.stat(path.name, dir_fd=folder, follow_symlinks=False).st_mode)
         return False

@@ -229,7 +229,7 @@ class Lock:
 
 
 DEBUG_SUFFIX = ".debug"
-"""The end of the names of files with the debug symbols of a binary, beside it in Binaries."""
+"""The end of the names of files with the debug symbols of a binary, next to it in Binaries."""
 
 Binaries: TypeAlias = Mapping[tuple[str, Arch], Mapping[str, str]]
 """The SHA-256 of each fetched binary: {(component, architecture): {name: sha256}}."""

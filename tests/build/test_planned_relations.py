@@ -123,7 +123,7 @@ CONFLICTS = {
     ("kubeadm", "rpm"): ["conflicts kubernetes-kubeadm", "conflicts kubernetes-kubeadm-provider"],
     ("kubelet", "rpm"): ["conflicts kubernetes-kubelet-common", "conflicts kubernetes-node"],
 }
-"""The packages of Debian, Fedora and openSUSE that own paths of ours under another name."""
+"""The packages of Debian, Fedora and openSUSE that own our paths under another name."""
 
 
 @pytest.mark.parametrize("layout", ["etc", "official"])

@@ -55,4 +55,4 @@ def test_empty_version_in_a_list_is_an_error(kubeparcel):
 def test_verify_names_the_releases_that_there_are(kubeparcel, workdir):
     kubeparcel(*BUILD, "1.35,1.36")
     code, _, err = kubeparcel("verify", "--kubernetes", "1.34")
-    assert (code, err.splitlines()[1].strip()) == (2, "There are 1.35.4, 1.36.3.")
+    assert (code, err.splitlines()[1].strip()) == (2, "Available: 1.35.4, 1.36.3.")

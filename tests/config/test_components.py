@@ -83,11 +83,11 @@ UPSTREAM = "upstream: [{archive: 'https://example.com/x-{version}.tar.gz'}]"
         (f"mine: {{version: 1.0.0, {UPSTREAM}}}", "components.mine.upstream.0: digests are missing"),
         (
             f"mine: {{version: 1.0.0, checksums: SHA256SUMS, {UPSTREAM.replace('https', 'http')}}}",
-            "components.mine.upstream.0: over http, anybody on the way could change the file and its checksum.",
+            "components.mine.upstream.0: over http, anyone on the network path could change the file and its checksum.",
         ),
         (
             f"etcd: {{override: true, {UPSTREAM.replace('https', 'http')}}}",
-            "components.etcd.upstream.0: over http, anybody on the way",
+            "components.etcd.upstream.0: over http, anyone on the network path",
         ),
         (
             f"mine: {{version: 1.0.0, {FILE.replace('amd64', 'arm64')}}}",

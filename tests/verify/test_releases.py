@@ -73,7 +73,7 @@ def test_release_is_selected_by_its_version(requested, version):
 
 
 def test_unknown_release_is_an_error_that_names_the_others():
-    with pytest.raises(UsageError, match=r"--kubernetes 1\.34: there are no packages of this release\.") as error:
+    with pytest.raises(UsageError, match=r"--kubernetes 1\.34: no packages of this release\.") as error:
         select_release(find_releases(folder_files(), catalog.load()), "1.34")
     assert "1.35.4, 1.36.3, 1.36.3+acme.1" in error.value.hint
 

@@ -26,7 +26,11 @@ ORIGIN_COLUMN = 40
     ("init", "Write kubeparcel.yaml and its schema to the current folder."),
     ("init packages --ci github", "Start a project in packages/ with a GitHub workflow."),
     directory=Option("folder of the project", "DIR", "the current folder", positional=True),
-    ci=Option("also write a CI file that builds, verifies and keeps the packages", "SERVICE", choices=tuple(CI_FILES)),
+    ci=Option(
+        "also write a CI file for github or gitlab, which builds and verifies the packages",
+        "SERVICE",
+        choices=tuple(CI_FILES),
+    ),
 )
 def init(directory: str = ".", ci: str = "") -> None:
     """Write a commented kubeparcel.yaml, its schema and a CI file.

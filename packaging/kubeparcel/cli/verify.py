@@ -87,12 +87,12 @@ def verify(
         print_result(list_checks(request, settings, as_json=json_))
         return 0
     ReportFiles.requested(base, settings.out, level != "layout", html, junit).require_writable()
-    elsewhere = None
+    remote_hosts = None
     if settings.workers:
         from kubeparcel.build.workers.level_units import worker_hosts
 
-        elsewhere = worker_hosts(settings, request, log)
-    result = run_levels(request, settings, log, PreviousRevision(settings, log), elsewhere)
+        remote_hosts = worker_hosts(settings, request, log)
+    result = run_levels(request, settings, log, PreviousRevision(settings, log), remote_hosts)
     files = ReportFiles.requested(base, settings.out, result.on_hosts, html, junit)
     written = write_reports(result.reports, result.started, files, log)
     text = as_json(result.reports) if json_ else as_text(result.reports)

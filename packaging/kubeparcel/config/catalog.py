@@ -27,7 +27,7 @@ class LayoutSpec(StrictModel):
 
 
 class DistributionPackage(StrictModel):
-    """A package of a distribution that owns paths of ours: files, and folders with a final slash.
+    """A package of a distribution that owns paths of the catalog's packages: files, and folders with a final slash.
 
     `package` may be a virtual one, and have a version bound. `source` documents the paths.
     """
@@ -43,7 +43,7 @@ class DistributionPackage(StrictModel):
 
 
 class Catalog(StrictModel):
-    """The content of catalog.yaml, and the packages of distributions that own paths of ours."""
+    """The content of catalog.yaml, and the packages of distributions that own the same paths."""
 
     components: Mapping[str, ComponentSpec]
     layouts: Mapping[str, Mapping[Format, LayoutSpec]]

@@ -112,7 +112,11 @@ def _problems_of_checksums(
 ) -> Iterator[Problem]:
     hint = "Add sha256: {amd64: DIGEST, …} with the 64 digits that sha256sum prints"
     if not stated and not spec.override:
-        text = "digests are missing, so that anybody who changes the file could change the packages."
+        text = "digests are missing, so that anyone who can change the file could change the packages."
         yield key, text, f'{hint}, or the name of the file with checksums next to it: checksums: "{{file}}.sha256"'
     elif urlsplit(place.url).scheme != "https":
-        yield key, "over http, anybody on the way could change the file and its checksum.", f"{hint}, or use https."
+        yield (
+            key,
+            "over http, anyone on the network path could change the file and its checksum.",
+            f"{hint}, or use https.",
+        )

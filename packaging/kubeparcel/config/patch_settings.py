@@ -71,7 +71,7 @@ def _check_url(url: str) -> str:
         raise ValueError(f"invalid URL of a patch: expected https://HOST/PATH#sha256=DIGEST, not {parts.scheme}://…")
     if not _DIGEST.fullmatch(parts.fragment):
         raise ValueError(
-            f"{parts.path.rpartition('/')[2]}: the digest of the patch is missing, so that anybody who changes the "
+            f"{parts.path.rpartition('/')[2]}: the digest of the patch is missing, so that anyone who can change the "
             "file could change the packages: add #sha256= and the 64 digits that sha256sum prints"
         )
     return url

@@ -61,7 +61,7 @@ def serialize(document: Mapping[str, Any]) -> bytes:
 
 
 def spdx_expression(text: str) -> str:
-    """Return a license as a valid SPDX expression; empty if it is none, such as `proprietary`."""
+    """Return a license as a valid SPDX expression; empty if it is not one, such as `proprietary`."""
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
     try:

@@ -1,4 +1,4 @@
-"""The levels on hosts: run in order, in containers of this machine or wherever `Hosts` has them."""
+"""The levels on hosts: run in order, in containers of this machine or of others (`Hosts`)."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ def run_host_levels(
     levels: Sequence[str],
     log: Log,
     previous: PreviousPackages,
-    elsewhere: AbstractContextManager[Hosts] | None = None,
+    remote_hosts: AbstractContextManager[Hosts] | None = None,
 ) -> Iterator[Report]:
-    """Run some levels on hosts, or up to the first that fails; on this machine, or else `elsewhere`."""
-    with elsewhere or open_local_hosts(request, open_store(log), log) as hosts:
+    """Run some levels on hosts, or up to the first that fails; on this machine, unless there are `remote_hosts`."""
+    with remote_hosts or open_local_hosts(request, open_store(log), log) as hosts:
         packages = _prepare(request, levels, hosts, log, previous)
         previous_packages = packages.describe_previous()
         if previous_packages:

@@ -49,18 +49,18 @@ def run_levels(
     settings: Settings,
     log: Log,
     previous: PreviousPackages,
-    elsewhere: AbstractContextManager[Hosts] | None = None,
+    remote_hosts: AbstractContextManager[Hosts] | None = None,
 ) -> VerifyResult:
     """Run the selected levels up to the requested one, or to the first that fails.
 
-    Hosts are containers of this machine, or else `elsewhere`. Raises UsageError for an unknown level, for `only`
-    with an unknown name, and if nothing that it selects applies to these packages and hosts.
+    Hosts are containers of this machine, unless there are `remote_hosts`. Raises UsageError for an unknown level, for
+    `only` with an unknown name, and if nothing that it selects applies to these packages and hosts.
     """
     _require_level(request.level)
     started = _now()
     levels = _select_levels(request, settings)
     defaults = catalogs.load()
-    # Changes to packages of the catalog are in the record of each package; others know nothing of them.
+    # Changes to packages of the catalog are in the record of each package; packages of others have none.
     catalog_ = defaults.model_copy(update={"packages": {**settings.packages, **defaults.packages}})
     reports: list[Report] = []
     releases = find_releases(find_package_files(request.paths), catalog_)
@@ -73,7 +73,7 @@ def run_levels(
     if levels[-1] != LEVEL and not any(report.failed for report in reports):
         from kubeparcel.verify.host_levels import run_host_levels
 
-        reports += run_host_levels(request, levels, log, previous, elsewhere)
+        reports += run_host_levels(request, levels, log, previous, remote_hosts)
     if request.only and not any(_runs_selected(report, request.only) for report in reports):
         raise UsageError(
             f"--only {','.join(request.only)}: no such check or scenario applies to these packages and hosts.",

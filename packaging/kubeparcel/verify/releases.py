@@ -86,8 +86,8 @@ def select_release(releases: Sequence[Release], requested: str) -> Release:
     if not matching:
         found = ", ".join(map(str, named.values()))
         raise UsageError(
-            f"--kubernetes {requested}: there are no packages of this release.",
-            f"There are {found}." if found else "All packages are of one release: omit --kubernetes.",
+            f"--kubernetes {requested}: no packages of this release.",
+            f"Available: {found}." if found else "All packages are of one release: omit --kubernetes.",
         )
     return matching[-1]
 

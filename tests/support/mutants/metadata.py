@@ -44,18 +44,14 @@ METADATA = (
     Mutant("a maintainer without address", "kubectl", set_rpm_fields(packager="somebody"), "maintainer", ("rpm",)),
     Mutant("no homepage", "kubectl", set_fields(homepage=""), "maintainer"),
     Mutant(
-        "a summary with a full stop",
+        "a summary with a period",
         "kubectl",
         set_fields(description="It talks to clusters.\nMore."),
         "description",
         ("deb",),
     ),
     Mutant(
-        "a summary with a full stop",
-        "kubectl",
-        set_rpm_fields(summary="It talks to clusters."),
-        "description",
-        ("rpm",),
+        "a summary with a period", "kubectl", set_rpm_fields(summary="It talks to clusters."), "description", ("rpm",)
     ),
     Mutant("another section", "kubectl", set_fields(section="net"), "fields", ("deb",), exact=True),
     Mutant("another vendor", "kubectl", set_fields(vendor="acme"), "fields", ("rpm",), exact=True),

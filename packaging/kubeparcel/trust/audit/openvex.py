@@ -125,10 +125,10 @@ def _statements(data: bytes, name: str) -> Iterator[Statement]:
 def _statement(row: Mapping[str, Any], document: Mapping[str, Any], source: str) -> Statement:
     status = row.get("status")
     if status not in _STATUSES:
-        raise ValueError(f"its status {status!r} is none of {', '.join(_STATUSES)}")
+        raise ValueError(f"invalid status {status!r}: use {', '.join(_STATUSES)}")
     justification, impact = str(row.get("justification", "")), str(row.get("impact_statement", ""))
     if justification and justification not in _JUSTIFICATIONS:
-        raise ValueError(f"its justification {justification!r} is none of {', '.join(_JUSTIFICATIONS)}")
+        raise ValueError(f"invalid justification {justification!r}: use {', '.join(_JUSTIFICATIONS)}")
     if status == "not_affected" and not (justification or impact):
         raise ValueError("not_affected needs a justification or an impact_statement")
     reason = impact or justification.replace("_", " ") or str(row.get("status_notes", ""))

@@ -104,7 +104,7 @@ def description(context: CheckContext) -> Iterator[Finding]:
     summary = contents.summary
     too_long = len(summary) > MAX_SUMMARY_LENGTH
     if not summary or "\n" in summary or too_long or summary.endswith("."):
-        rule = f"a summary of one line, at most {MAX_SUMMARY_LENGTH} characters, without a full stop"
+        rule = f"a summary of one line, at most {MAX_SUMMARY_LENGTH} characters, without a period"
         yield Finding(rule, summary or "missing")
     if not (contents.description or context.is_deb):
         yield Finding("a description", "missing")
