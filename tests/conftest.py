@@ -21,6 +21,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background of a script, where Ctrl-C is ignored, by whatever we start too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+_REMOVED = ("SOURCE_DATE_EPOCH", "CI", "NO_COLOR", "HTTP_PROXY", "ALL_PROXY")
 SKIPS_FAIL = os.environ.get("CI") == "true"
 
 
@@ -55,9 +56,9 @@ def isolated_environment(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
 
 
 def isolate_environment(patch: pytest.MonkeyPatch, cache: Path) -> None:
-    """Remove kubeparcel's environment variables, and use this cache."""
+    """Remove the variables that kubeparcel reads and those of proxies, and use this cache."""
     for name in list(os.environ):
-        if name.startswith("KUBEPARCEL_") or name in ("SOURCE_DATE_EPOCH", "CI", "NO_COLOR"):
+        if name.startswith("KUBEPARCEL_") or name.upper() in _REMOVED:
             patch.delenv(name)
     patch.setenv("KUBEPARCEL_CACHE", str(cache))
     patch.setenv("KUBEPARCEL_CONFIG", str(cache.with_name("config")))

@@ -15,12 +15,10 @@ from kubeparcel.build.workers.check_unit import CheckUnit
 from kubeparcel.config.settings import load_settings
 from kubeparcel.console import QuietLog
 from kubeparcel.reports.results import Check, CheckState, Report
-from kubeparcel.repository import publisher
-from kubeparcel.repository.open_repository import Target
 from tests.conftest import isolate_environment
 from tests.support import one_release
 from tests.support.fake_sources import replace_sources
-from tests.support.repository_fixtures import bucket, configuration, key, server, session_key
+from tests.support.repository_fixtures import bucket, configuration, key, publish_folder, server, session_key
 
 OPTIONS = {"kubernetes": "1.36.3", "compression": "fast"}
 
@@ -44,7 +42,7 @@ def originals(session_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         replace_sources(patch)
         build(base / "workdir")
         source = base / "workdir/dist"
-        publisher.publish(source, Target(str(base / "repo")), QuietLog(), skip_layout_check=True)
+        publish_folder(source, base / "repo")
     return base
 
 

@@ -8,12 +8,10 @@ import subprocess
 
 import pytest
 
-from kubeparcel.console import QuietLog
 from kubeparcel.errors import ConfigurationError, UsageError
-from kubeparcel.repository import publisher
-from kubeparcel.repository.open_repository import Target
 from kubeparcel.trust.dsse import parse_envelope
 from tests.attest.conftest import NOT_RUN, PASSED, attest, findings, kubelet, states
+from tests.support.repository_fixtures import publish_folder
 from tests.support.web_server import serve_folder
 
 
@@ -47,7 +45,7 @@ def test_a_repository_is_verified_over_http(published, workdir):
 
 
 def test_a_repository_is_verified_in_a_bucket(built, key, bucket, workdir):
-    publisher.publish(built, Target(bucket), QuietLog(), skip_layout_check=True)
+    publish_folder(built, bucket)
     report = attest(bucket, base=workdir)
     assert not findings(report)
     assert states(report)["side-files"] == PASSED

@@ -21,6 +21,7 @@ from kubeparcel.repository.policy import PolicyViolation
 from tests.bundle.conftest import IMAGES, read_members
 from tests.support.image_archives import image_names
 from tests.support.package_builders import five
+from tests.support.repository_fixtures import publish_folder
 
 
 def test_bundle_has_packages_dependencies_keys_and_a_script(bundle):
@@ -53,11 +54,7 @@ def test_compressed_bundle_has_the_same_members(make):
 
 
 def test_source_may_be_a_repository(make, key, tmp_path):
-    from kubeparcel.console import QuietLog
-    from kubeparcel.repository import publisher
-    from kubeparcel.repository.open_repository import Target
-
-    publisher.publish(tmp_path / "dist", Target(str(tmp_path / "repo")), QuietLog(), skip_layout_check=True)
+    publish_folder(tmp_path / "dist", tmp_path / "repo")
     source = str(tmp_path / "repo")
     assert json.loads(read_members(make("k.tar", source=source, hosts=("trixie",)).target)[model.MANIFEST])["packages"]
 

@@ -11,11 +11,20 @@ import pytest
 from kubeparcel.console import QuietLog
 from kubeparcel.doctor.examination import ExaminationRequest, examine
 from kubeparcel.doctor.report import DoctorReport
-from kubeparcel.repository import publisher
-from kubeparcel.repository.open_repository import Target
 from tests.conftest import isolate_environment
 from tests.support.package_builders import five
-from tests.support.repository_fixtures import bucket, configuration, dist, key, publish, repo, server, session_key
+from tests.support.repository_fixtures import (
+    bucket,
+    configuration,
+    dist,
+    key,
+    newer,
+    publish,
+    publish_folder,
+    repo,
+    server,
+    session_key,
+)
 
 Doctor = Callable[..., DoctorReport]
 PACKAGE_FILE_CHECKS = {"files", "inside", "rpm-signature"}
@@ -29,7 +38,7 @@ def published(session_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         isolate_environment(patch, base / "cache")
         patch.setenv("KUBEPARCEL_CONFIG", str(session_key))
         dist = five(base / "dist")
-        publisher.publish(dist, Target(str(base / "repo")), QuietLog(), skip_layout_check=True)
+        publish_folder(dist, base / "repo")
     return base / "repo"
 
 
@@ -37,6 +46,13 @@ def published(session_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def damaged(published: Path, tmp_path: Path) -> Path:
     """A copy of the repository for tests that damage it."""
     return Path(shutil.copytree(published, tmp_path / "damaged"))
+
+
+def edit_release(repo: Path, edit: Callable[[str], str]) -> None:
+    """Edit both forms of the Release of the suite stable, whose signatures stay."""
+    for name in ("InRelease", "Release"):
+        path = repo / "apt/dists/stable" / name
+        path.write_text(edit(path.read_text()))
 
 
 @pytest.fixture

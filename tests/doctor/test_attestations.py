@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.console import QuietLog
 from kubeparcel.doctor.reader import FolderReader
-from kubeparcel.repository import publisher
-from kubeparcel.repository.open_repository import Target
 from kubeparcel.trust.dsse import parse_envelope
 from tests.conftest import isolate_environment
 from tests.support.package_builders import deb, five
-from tests.support.statements import write_sboms, write_statements
+from tests.support.recorded_calls import record_calls
+from tests.support.repository_fixtures import publish_folder
+from tests.support.statements import write_side_files
 
 CURRENT = "attestations/repository.intoto.jsonl"
 
@@ -29,11 +28,8 @@ def attested(session_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with pytest.MonkeyPatch.context() as patch:
         isolate_environment(patch, base / "cache")
         patch.setenv("KUBEPARCEL_CONFIG", str(session_key))
-        dist = five(base / "dist")
-        write_statements(dist)
-        write_sboms(dist)
-        target = Target(str(base / "repo"), options={"required": "sbom,provenance", "generations": 1})
-        publisher.publish(dist, target, QuietLog(), skip_layout_check=True)
+        dist = write_side_files(five(base / "dist"))
+        publish_folder(dist, base / "repo", options={"required": "sbom,provenance", "generations": 1})
         yield base / "repo"
 
 
@@ -61,14 +57,9 @@ def test_a_lost_statement_is_a_broken_promise(doctor, repo):
     assert doctor(repo, quick=True).failed_checks == {"attestations": {"statement"}}
 
 
-def test_the_statement_of_an_earlier_generation_is_noticed(doctor, key, repo, tmp_path):
+def test_the_statement_of_an_earlier_generation_is_noticed(doctor, key, repo, newer):
     before = (repo / CURRENT).read_bytes()
-    publisher.publish(
-        five(tmp_path / "newer", "1.36.4"),
-        Target(str(repo), options={"required": ""}),
-        QuietLog(),
-        skip_layout_check=True,
-    )
+    publish_folder(newer, repo, options={"required": ""})
     assert not doctor(repo, quick=True).failed_checks
     (repo / CURRENT).write_bytes(before)
     assert doctor(repo, quick=True).failed_checks == {"attestations": {"subjects"}}
@@ -105,15 +96,10 @@ def test_repositories_without_statements_are_not_asked_for_any(doctor, repo):
 
 
 def test_files_beside_packages_are_not_kept_in_memory(doctor, repo, monkeypatch):
-    whole: list[str] = []
-    read = FolderReader.read
-
-    def recording(reader: FolderReader, path: str, limit: int | None = None) -> bytes | None:
-        whole.append(path)
-        return read(reader, path, limit)
-
-    monkeypatch.setattr(FolderReader, "read", recording)
+    calls = record_calls(monkeypatch, FolderReader, "read")
     assert not doctor(repo, quick=True).failed_checks
+    whole = [path for (_, path, *_), _ in calls]
+    assert whole
     assert not [path for path in whole if path.endswith((".cdx.json", ".spdx.json"))]
 
 

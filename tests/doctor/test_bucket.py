@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from kubeparcel.console import QuietLog
-from kubeparcel.repository import publisher
-from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.storage.s3 import S3Storage
+from tests.support.repository_fixtures import publish_folder
 
 
 def test_bucket_is_examined_as_a_folder(bucket, key, dist, doctor):
-    publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
+    publish_folder(dist, bucket)
     report = doctor(bucket)
     assert report.failed_checks == {}
     assert sum(len(subject.packages) for subject in report.subjects) == 20

@@ -6,7 +6,6 @@ import json
 import random
 import re
 import shutil
-from collections.abc import Callable
 from xml.etree import ElementTree
 
 import pytest
@@ -18,7 +17,7 @@ from kubeparcel.reports.results import CheckState
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
 from tests.doctor.conftest import PACKAGE_FILE_CHECKS
-from tests.support.package_builders import five
+from tests.support.recorded_calls import record_calls
 from tests.support.task_runs import exit_code
 
 DEB = "apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
@@ -68,16 +67,9 @@ def test_package_in_two_suites_and_file_read_once_are_counted_once(published, do
 
 
 def test_file_is_read_once_although_two_suites_list_it(published, doctor, monkeypatch):
-    read: list[str] = []
-    stream = FolderReader.stream
-
-    def record(self: FolderReader, path: str, use: Callable[..., object]) -> object:
-        read.append(path)
-        return stream(self, path, use)
-
-    monkeypatch.setattr(FolderReader, "stream", record)
+    calls = record_calls(monkeypatch, FolderReader, "stream")
     report = doctor(published)
-    files = [path for path in read if path.endswith((".deb", ".rpm"))]
+    files = [path for (_, path, _), _ in calls if path.endswith((".deb", ".rpm"))]
     assert len(files) == len(set(files)) == json.loads(report.as_json())["files"]
 
 
@@ -92,9 +84,9 @@ def test_quick_skips_package_files_and_reports_it(damaged, doctor):
     assert "files, inside, rpm-signature (--quick)" in report.as_text()
 
 
-def test_files_retained_for_lagging_clients_are_not_orphans(publish, repo, tmp_path, doctor):
+def test_files_retained_for_lagging_clients_are_not_orphans(publish, repo, newer, doctor):
     publish()
-    publish(five(tmp_path / "next", "1.36.4"))
+    publish(newer)
     publisher.remove(["=1.36.3-1"], Target(str(repo)), QuietLog())
     assert (repo / DEB).exists()
     assert doctor(repo).failed_checks == {}

@@ -38,12 +38,6 @@ DEB = "/apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
 Examine = Callable[..., DoctorReport]
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def site(published: Path) -> Iterator[UpstreamSite]:
     """A server with the repository's files, without folder listings."""

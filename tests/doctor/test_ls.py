@@ -19,7 +19,7 @@ from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
 from kubeparcel.repository.storage.factory import open_storage
 from tests.support.package_builders import deb, five, rpm
-from tests.support.repository_fixtures import Publish
+from tests.support.repository_fixtures import Publish, publish_folder
 from tests.support.task_runs import Run, runner
 from tests.support.web_server import serve_folder
 
@@ -136,7 +136,7 @@ def test_password_in_a_url_is_not_printed(ls, two_patches):
 
 
 def test_bucket_is_listed_as_a_folder(ls, bucket, key, dist):
-    publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
+    publish_folder(dist, bucket)
     listed = document(ls(bucket, "--json"))
     assert (listed["repository"], listed["generation"]) == (bucket, 1)
     assert [suite["packages"] for suite in listed["suites"]] == [5, 5, 5, 5]

@@ -14,17 +14,12 @@ import pytest
 
 from kubeparcel.doctor.report import DoctorReport
 from kubeparcel.errors import DownloadError
+from tests.doctor.conftest import edit_release
 from tests.support.package_builders import five
 from tests.support.web_server import WebServer, serve_folder
 
 INDEX_CHECKS = {"indexes", "entries", "files", "inside", "closure", "release-fields"}
 Edit = Callable[[str], str]
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -165,20 +160,15 @@ def test_flat_repository_with_paths_of_its_own_folder(tmp_path, doctor):
 
 
 def test_release_with_only_a_codename_is_accepted(damaged, doctor):
-    for name in ("InRelease", "Release"):
-        path = damaged / "apt/dists/stable" / name
-        text = path.read_text()
-        path.write_text(re.sub(r"(?m)^(Suite|Architectures|Components): .*\n", "", text))
-        assert "Codename: stable" in path.read_text()
+    edit_release(damaged, lambda text: re.sub(r"(?m)^(Suite|Architectures|Components): .*\n", "", text))
+    assert "Codename: stable" in (damaged / "apt/dists/stable/InRelease").read_text()
     report = doctor(damaged, suites=["stable"])
     assert failed(report) == set(), report.as_text()
     assert "no Components in the Release" in report.as_text()
 
 
 def test_acquire_by_hash_in_other_words_is_understood(damaged, doctor):
-    for name in ("InRelease", "Release"):
-        path = damaged / "apt/dists/stable" / name
-        path.write_text(path.read_text().replace("Acquire-By-Hash: yes", "Acquire-By-Hash: true"))
+    edit_release(damaged, lambda text: text.replace("Acquire-By-Hash: yes", "Acquire-By-Hash: true"))
     report = doctor(damaged, suites=["stable"])
     assert "by-hash" in {check.name for check in report.report.checks if check.passed and check.subject == "apt stable"}
     assert "no Acquire-By-Hash" not in report.as_text()

@@ -12,9 +12,11 @@ import pytest
 from kubeparcel.console import PlainLog, QuietLog
 from kubeparcel.doctor.package_sets import PackageQuery, PackageSet, open_packages
 from kubeparcel.errors import CheckFailed, UsageError
-from kubeparcel.repository import publisher
-from kubeparcel.repository.open_repository import Target
+from kubeparcel.paths import cache_dir
+from kubeparcel.repository.signing import gpg
+from tests.doctor.conftest import edit_release
 from tests.support.package_builders import deb, five
+from tests.support.repository_fixtures import publish_folder
 from tests.support.web_server import serve_folder
 
 ALL = [
@@ -63,7 +65,7 @@ def test_each_file_is_fetched_once(published):
 
 
 def test_bucket_has_the_same_packages(bucket, dist, key):
-    publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
+    publish_folder(dist, bucket)
     with open_packages(bucket, PackageQuery(), QuietLog()) as packages:
         assert names(packages) == ALL
         assert len(packages.contents(packages.packages)) == 10
@@ -102,8 +104,6 @@ def test_contents_are_read_once_for_each_digest(tmp_path, monkeypatch):
 
 
 def test_damaged_cache_is_read_again(tmp_path, isolated_environment):
-    from kubeparcel.paths import cache_dir
-
     deb(tmp_path, "tools", body=b"one\n")
     read_all(tmp_path)
     (record,) = (cache_dir() / "memory/contents").iterdir()
@@ -114,7 +114,6 @@ def test_damaged_cache_is_read_again(tmp_path, isolated_environment):
 
 def test_two_files_of_one_version_are_refused(tmp_path):
     for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
         deb(tmp_path / folder, "tools", body=folder.encode())
     with pytest.raises(UsageError, match=r"Two different files of tools 1\.0-1 amd64 \(deb\): .*a/tools.*b/tools"):
         versions(tmp_path)
@@ -138,9 +137,7 @@ APT_INDEX = "apt/dists/stable/main/binary-amd64/Packages"
 
 
 def test_changed_release_is_refused(damaged):
-    for name in ("InRelease", "Release"):
-        path = damaged / "apt/dists/stable" / name
-        path.write_text(path.read_text().replace("Origin: kubeparcel", "Origin: other"))
+    edit_release(damaged, lambda text: text.replace("Origin: kubeparcel", "Origin: other"))
     with pytest.raises(CheckFailed, match=r"apt stable: expected a valid signature.*file was changed after it was"):
         versions(damaged)
 
@@ -189,22 +186,16 @@ def test_unsigned_repository_is_warned_of_and_refused_with_a_key(damaged, tmp_pa
 
 
 def test_other_key_than_the_repositorys_is_refused(published, tmp_path):
-    with pytest.raises(CheckFailed, match="not a trusted key"):
-        versions(published, key=str(_other_key(tmp_path)))
-
-
-def _other_key(folder: Path) -> Path:
-    from kubeparcel.repository.signing import gpg
-
+    other = tmp_path / "other.asc"
     with gpg.temporary_home() as home:
         home.run("--passphrase", "", "--quick-gen-key", "Other <other@example.invalid>", "ed25519", "sign", "never")
-        (folder / "other.asc").write_text(home.run("--armor", "--export").stdout)
-    return folder / "other.asc"
+        other.write_text(home.run("--armor", "--export").stdout)
+    with pytest.raises(CheckFailed, match="not a trusted key"):
+        versions(published, key=str(other))
 
 
 def test_flat_repository_and_plain_yum_repository(tmp_path):
     folder = tmp_path / "flat"
-    folder.mkdir()
     path = deb(folder, "tools")
     data = path.read_bytes()
     entry = (

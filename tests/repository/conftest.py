@@ -6,6 +6,7 @@ from tests.support.repository_fixtures import (
     configuration,
     dist,
     key,
+    newer,
     proxy,
     publish,
     repo,

@@ -17,8 +17,9 @@ from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.yum.primary import metadata_locations
 from kubeparcel.trust.audit.advisory import write_advisory
 from kubeparcel.trust.audit.model import Vulnerability
-from tests.support import kill_at_change
+from tests.support.kill_at_change import killed_publishes
 from tests.support.package_builders import five
+from tests.support.repository_fixtures import publish_folder
 
 HTTP2 = Vulnerability("GO-2026-0001", ("CVE-2026-1", "GHSA-aaaa"), "Trouble & <more>", "https://vulndb.example/1")
 TLS = Vulnerability("GO-2026-0002", (), "", "")
@@ -79,12 +80,11 @@ def test_without_advisories_there_is_no_updateinfo(publish, repo):
     assert not updateinfo(repo)
 
 
-def test_advisories_follow_packages_through_every_change(publish, dist, repo, tmp_path):
+def test_advisories_follow_packages_through_every_change(publish, dist, newer, repo):
     target = Target(str(repo))
     write(dist, "kubelet-1.36.3-1.x86_64.rpm", HTTP2)
     publish()
     first = updateinfo(repo)
-    newer = five(tmp_path / "newer", "1.36.4")
     publish(newer)
     assert updateinfo(repo) == first
     write(newer, "kubelet-1.36.4-1.x86_64.rpm", TLS)
@@ -113,14 +113,8 @@ def test_a_recovered_state_has_the_advisories(publish, dist, repo):
 def test_a_publish_that_was_killed_is_completed_with_its_advisories(publish, dist, repo):
     publish()
     write(dist, "kubelet-1.36.3-1.x86_64.rpm", HTTP2)
-    copy = repo.with_name("copy")
-    shutil.copytree(repo, copy)
-    total = kill_at_change.publish(dist, copy, 10_000)
-    for kill_at in range(1, total, max(1, total // 4)):
-        shutil.rmtree(copy)
-        shutil.copytree(repo, copy)
-        kill_at_change.publish(dist, copy, kill_at)
-        publisher.publish(dist, Target(str(copy)), QuietLog(), skip_layout_check=True)
+    for copy, _ in killed_publishes(dist, repo, samples=4):
+        publish_folder(dist, copy)
         assert [*updates(copy)] == ["kubelet 1.36.3"]
 
 
@@ -163,10 +157,10 @@ def test_a_document_that_is_no_openvex_is_left_out(publish, dist, repo):
         assert not updateinfo(repo)
 
 
-def test_a_changed_advisory_is_not_published_again(publish, dist, repo, tmp_path):
+def test_a_changed_advisory_is_not_published_again(publish, dist, newer, repo):
     write(dist, "kubelet-1.36.3-1.x86_64.rpm", HTTP2)
     publish()
     for path in repo.rglob("*.openvex.json"):
         path.write_bytes(path.read_bytes().replace(b"GO-2026-0001", b"GO-2026-0009"))
     with pytest.raises(BrokenPackage, match=r"openvex\.json is missing, or was changed"):
-        publish(five(tmp_path / "newer", "1.36.4"))
+        publish(newer)

@@ -16,45 +16,29 @@ from kubeparcel.repository.storage import filesystem
 from kubeparcel.repository.storage.folder import FolderStorage
 from tests.support import client_view, consistency, kill_at_change
 from tests.support.consistency import VersionChange
+from tests.support.kill_at_change import killed_publishes
 from tests.support.kill_at_syscall import start_publisher
-from tests.support.package_builders import five
+from tests.support.repository_fixtures import publish_folder
 
 SAMPLES = 12
 """The number of points at which the quick tests kill a publish."""
 
 
-@pytest.fixture
-def newer(tmp_path: Path) -> Path:
-    return five(tmp_path / "newer", "1.36.4")
-
-
-def publish_and_kill(repo: Path, newer: Path, folder: Path, kill_at: int) -> int:
-    """Kill a publish to a copy of the repository, and check both it and the next publish.
-
-    Return the number of changes made.
-    """
-    copy = folder / f"kill-at-{kill_at}"
-    shutil.copytree(repo, copy)
-    before = client_view.read_repository(copy)
-    changes = kill_at_change.publish(newer, copy, kill_at)
-    interrupted = client_view.read_repository(copy)
-    publisher.publish(newer, Target(str(copy)), QuietLog(), skip_layout_check=True)
-    after = client_view.read_repository(copy)
-    for suite, packages in interrupted.items():
-        assert packages.keys() in (before[suite].keys(), after[suite].keys()), (kill_at, suite)
-    assert "kubelet_1.36.4-1_amd64.deb" in after["apt stable"]
-    assert not [p for p in copy.rglob("*") if p.name.startswith(".") and p.is_file()]
-    assert {p.name for p in (copy / ".kubeparcel").iterdir()} == {"history", "lock", "state.json"}
-    shutil.rmtree(copy)
-    return changes
-
-
-def test_killed_publish_leaves_the_old_or_the_new_repository(publish, repo, newer, tmp_path):
+def test_killed_publish_leaves_the_old_or_the_new_repository(publish, repo, newer):
     publish()
-    total = publish_and_kill(repo, newer, tmp_path, 10_000)
-    assert total > 60
-    for kill_at in range(1, total + 1, total // SAMPLES):
-        assert publish_and_kill(repo, newer, tmp_path, kill_at) == kill_at
+    before = client_view.read_repository(repo)
+    counts = []
+    for copy, changes in killed_publishes(newer, repo, SAMPLES):
+        interrupted = client_view.read_repository(copy)
+        publish_folder(newer, copy)
+        after = client_view.read_repository(copy)
+        for suite, packages in interrupted.items():
+            assert packages.keys() in (before[suite].keys(), after[suite].keys()), (changes, suite)
+        assert "kubelet_1.36.4-1_amd64.deb" in after["apt stable"]
+        assert not [path for path in copy.rglob(".*") if path.is_file()]
+        assert {path.name for path in (copy / ".kubeparcel").iterdir()} == {"history", "lock", "state.json"}
+        counts.append(changes)
+    assert max(counts) > 60
 
 
 def test_first_publish_succeeds_after_killed_ones(publish, dist, repo):

@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.console import QuietLog
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.repository import publisher
 from kubeparcel.repository.candidates import match
 from kubeparcel.repository.file_stamp import SECOND, FileStamp
-from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.storage.folder import FolderStorage
 from tests.support import client_view
 from tests.support.package_builders import deb, rpm
+from tests.support.repository_fixtures import publish_folder
 
 
 def replace_content(path: Path, data: bytes) -> None:
@@ -37,7 +35,7 @@ def status(changed: int) -> os.stat_result:
 def test_file_that_changed_with_size_and_mtime_kept_is_read_again(publish, repo, dist, tmp_path, build):
     old, new = build(dist, "own", body=b"one"), build(tmp_path, "own", body=b"two")
     options = {"sign_rpms": False}
-    publisher.publish(dist, Target(str(tmp_path / "first"), options=options), QuietLog(), skip_layout_check=True)
+    publish_folder(dist, tmp_path / "first", options=options)
     replace_content(old, new.read_bytes())
     publish(options=options)
     published = [*repo.rglob(old.name)]

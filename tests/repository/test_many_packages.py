@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from kubeparcel.console import QuietLog
 from kubeparcel.garbage import fewer_collections
 from kubeparcel.model import Format
 from kubeparcel.paths import cache_dir
-from kubeparcel.repository import index_entries, package_cache, publisher
+from kubeparcel.repository import index_entries, package_cache
 from kubeparcel.repository.model import Package, State
-from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.storage.s3 import S3Storage
 from tests.support import buckets, client_view
 from tests.support.package_builders import deb, rpm
+from tests.support.recorded_calls import record_calls
+from tests.support.repository_fixtures import publish_folder
 
 COUNT = 120
 
@@ -35,7 +35,6 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def pool(tmp_path: Path) -> Path:
     folder = tmp_path / "pool"
-    folder.mkdir()
     for number in range(COUNT):
         (rpm if number % 2 else deb)(folder, f"own{number % 4}", f"1.{number}-1")
     return folder
@@ -73,7 +72,7 @@ def test_one_package_more_renders_few_entries_again(publish, repo, pool, looked_
     publish(pool, options=unsigned)
     assert 2 <= len(looked_up) < COUNT
     shutil.rmtree(cache_dir())
-    publisher.publish(pool, Target(str(tmp_path / "again"), options=unsigned), QuietLog(), skip_layout_check=True)
+    publish_folder(pool, tmp_path / "again", options=unsigned)
     current = index_texts(tmp_path / "again")
     assert {name: index_texts(repo)[name] for name in current} == current
 
@@ -122,20 +121,14 @@ def test_collections_are_as_frequent_as_before_afterwards():
 
 def test_one_package_more_takes_few_requests_of_a_bucket(bucket, key, server, pool, monkeypatch):
     """A pool is never listed: a page of a listing has 1,000 files."""
-    publisher.publish(pool, Target(bucket), QuietLog(), skip_layout_check=True)
+    publish_folder(pool, bucket)
     for path in pool.glob("*.rpm"):
         path.unlink()
     deb(pool, "own0", "1.1000-1")
-    listed: list[str] = []
-    list_sizes = S3Storage.file_sizes
-
-    def recording(self: S3Storage, prefix: str) -> dict[str, int]:
-        listed.append(prefix)
-        return list_sizes(self, prefix)
-
-    monkeypatch.setattr(S3Storage, "file_sizes", recording)
+    calls = record_calls(monkeypatch, S3Storage, "file_sizes")
     with buckets.fault_proxy(server) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
-        publisher.publish(pool, Target(bucket), QuietLog(), skip_layout_check=True)
+        publish_folder(pool, bucket)
+    listed = [prefix for (_, prefix), _ in calls]
     assert not [prefix for prefix in listed if "pool" in prefix or prefix in {"", "apt", "yum"}]
     assert len(proxy.requests) <= 40, proxy.requests

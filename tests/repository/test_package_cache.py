@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from kubeparcel.repository.model import Package
 from kubeparcel.repository.package_cache import IndexEntry, LastPublish, PackageMetadata, ParsedPackage
 from tests.support import client_view
 from tests.support.package_builders import deb, rpm
+from tests.support.recorded_calls import record_calls
 
 COUNT = 600
 """More files than are read in threads: worker processes read them."""
@@ -25,7 +25,6 @@ COUNT = 600
 
 def build_packages(folder: Path, count: int = COUNT) -> Path:
     """Build packages that are not in the catalog, half of them debs and half RPMs."""
-    folder.mkdir()
     for number in range(count // 2):
         deb(folder, f"own{number % 7}", f"1.{number}-1")
         rpm(folder, f"own{number % 7}", f"1.{number}-1")
@@ -41,17 +40,10 @@ def test_packages_read_by_worker_processes_are_published(publish, repo, tmp_path
 def test_publish_reads_only_files_that_are_not_cached(publish, repo, dist, monkeypatch):
     monkeypatch.setattr(file_stamp, "CLOCK_TICK", 0)
     publish()
-    names: list[str] = []
-    read_files = read.read_files
-
-    def recording(files: Sequence[FileStamp]) -> object:
-        names.extend(Path(file.path).name for file in files)
-        return read_files(files)
-
-    monkeypatch.setattr(read, "read_files", recording)
+    calls = record_calls(monkeypatch, read, "read_files")
     new = deb(dist, "kubectl", "1.36.3-2")
     publish()
-    assert names == [new.name]
+    assert [Path(file.path).name for (files,), _ in calls for file in files] == [new.name]
     assert new.name in client_view.read_repository(repo)["apt v1.36"]
 
 

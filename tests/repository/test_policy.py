@@ -40,16 +40,13 @@ def test_publish_rejects_other_content_of_a_published_version(publish, dist, rep
     publish()
     before = client_view.read_files(repo)
     for make in (deb, rpm):
-        other = tmp_path / f"other-{make.__name__}"
-        other.mkdir()
-        make(other, "kubectl", "1.36.3-1", body=b"other")
+        other = make(tmp_path / make.__name__, "kubectl", "1.36.3-1", body=b"other")
         with pytest.raises(PolicyViolation, match="different content"):
-            publish(other)
+            publish(other.parent)
     assert client_view.read_files(repo) == before
 
 
 def test_publish_rejects_two_different_files_of_one_package(publish, dist):
-    (dist / "again").mkdir()
     deb(dist / "again", "kubectl", "1.36.3-1", body=b"other")
     with pytest.raises(PolicyViolation, match="Two different files of kubectl"):
         publish()
@@ -105,7 +102,6 @@ def test_package_name_cannot_leave_the_repository(publish, dist, repo, name):
 def test_packages_of_the_distribution_in_a_suite_do_not_have_to_be_complete(publish, repo, tmp_path):
     """Debian's iptables for amd64 in one suite: rpms, other architectures and suites find theirs elsewhere."""
     outside = tmp_path / "outside"
-    outside.mkdir()
     deb(outside, "iptables", "1.8.9-2", depends="libxtables12 (= 1.8.9-2)")
     publish(outside, suite="stable")
     for make, arch in ((deb, "amd64"), (deb, "arm64"), (rpm, "amd64")):

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import time
-from pathlib import Path
+from contextlib import suppress
 
 import pytest
 
@@ -19,6 +19,7 @@ from kubeparcel.repository.signing import keys
 from kubeparcel.repository.storage.folder import FolderStorage
 from tests.support import client_view
 from tests.support.package_builders import deb, five, rpm
+from tests.support.repository_fixtures import publish_folder
 
 
 def test_first_publish_creates_consistent_suites(publish, repo):
@@ -72,16 +73,16 @@ def test_publish_adds_prereleases_to_the_prerelease_suite_only(publish, repo, tm
     assert not any("rc" in name for name in suites["apt stable"])
 
 
-def test_old_indexes_stay_by_hash_for_the_retained_generations(publish, repo, tmp_path):
+def test_old_indexes_stay_by_hash_for_the_retained_generations(publish, repo, newer, tmp_path):
     publish(options={"generations": 2})
     folder = repo / "apt/dists/stable/main/binary-amd64/by-hash/SHA256"
     metadata = repo / "yum/stable/repodata"
     first = {path.name for path in folder.iterdir()}
     old = {path.name for path in metadata.glob("*.zst")}
-    publish(five(tmp_path / "b", "1.36.4"))
+    publish(newer)
     assert first < {path.name for path in folder.iterdir()}
     assert old < {path.name for path in metadata.glob("*.zst")}
-    publish(five(tmp_path / "c", "1.36.5"))
+    publish(five(tmp_path / "newest", "1.36.5"))
     assert not (first - {"index.html"}) & {path.name for path in folder.iterdir()}
     client_view.read_repository(repo)
 
@@ -90,12 +91,12 @@ def test_publish_prefers_the_signed_copy_of_an_rpm(publish, dist, repo, tmp_path
     publish()
     shutil.copytree(repo / "yum/stable/packages", dist / "signed")
     again = tmp_path / "again"
-    publisher.publish(dist, Target(str(again)), QuietLog(), skip_layout_check=True)
+    publish_folder(dist, again)
     assert client_view.read_yum_suite(again, "stable") == client_view.read_yum_suite(repo, "stable")
 
 
 def test_publish_skips_a_repository_inside_the_folder(publish, dist, repo, tmp_path):
-    publisher.publish(dist, Target(str(dist / "repo")), QuietLog(), skip_layout_check=True)
+    publish_folder(dist, dist / "repo")
     publisher.remove(["=1.36.3-1"], Target(str(dist / "repo")), QuietLog())
     five(dist, "1.36.4")
     for path in dist.glob("*1.36.3*"):
@@ -113,20 +114,20 @@ def test_publish_of_a_folder_without_packages_fails(publish, tmp_path):
 
 
 def test_dry_run_lists_the_changes_and_needs_no_key(dist, repo, configuration):
-    result = publisher.publish(dist, Target(str(repo), dry_run=True), QuietLog(), skip_layout_check=True)
+    result = publish_folder(dist, repo, dry_run=True)
     assert json.loads(result.as_json())["suites"]["stable"]["added"]
     assert not repo.exists()
     assert not (configuration / "keys").exists()
 
 
 @pytest.mark.parametrize("ahead", [0, 5])
-def test_entry_files_get_a_later_mtime_with_each_publish(publish, repo, tmp_path, ahead):
+def test_entry_files_get_a_later_mtime_with_each_publish(publish, repo, newer, ahead):
     publish()
     entries = [repo / "apt/dists/stable/InRelease", repo / "yum/stable/repodata/repomd.xml"]
     last = int(time.time()) + ahead
     for entry in entries:
         os.utime(entry, (last + 0.9, last + 0.9))
-    publish(five(tmp_path / "newer", "1.36.4"))
+    publish(newer)
     for entry in entries:
         assert int(entry.stat().st_mtime) > last
 
@@ -177,52 +178,42 @@ def test_full_disk_leaves_the_published_repository_intact(key, dist, tmp_path, m
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "none", disk], check=True)
     try:
-        target = Target(str(disk / "repo"))
-        publisher.publish(dist, target, QuietLog(), skip_layout_check=True)
-        before = client_view.read_repository(disk / "repo")
-        for number in range(4, 60):
-            newer = five(tmp_path / str(number), f"1.36.{number}")
-            if not publish_fits(newer, target):
-                break
-            before = client_view.read_repository(disk / "repo")
-        assert client_view.read_repository(disk / "repo") == before
+        repo = disk / "repo"
+        publish_folder(dist, repo)
+        before = client_view.read_repository(repo)
+        with suppress(DiskError):
+            for number in range(4, 60):
+                newer = five(tmp_path / str(number), f"1.36.{number}")
+                publish_folder(newer, repo)
+                before = client_view.read_repository(repo)
+        assert client_view.read_repository(repo) == before
         with pytest.raises(DiskError, match="space"):
-            publisher.publish(newer, target, QuietLog(), skip_layout_check=True)
-        assert client_view.read_repository(disk / "repo") == before
+            publish_folder(newer, repo)
+        assert client_view.read_repository(repo) == before
         subprocess.run(["mount", "-o", "remount,size=4m", disk], check=True)
-        assert publish_fits(newer, target)
-        assert client_view.read_repository(disk / "repo") != before
+        publish_folder(newer, repo)
+        assert client_view.read_repository(repo) != before
     finally:
         subprocess.run(["umount", disk], check=True)
 
 
-def publish_fits(source: Path, target: Target) -> bool:
-    """Return whether the disk has room for a publish."""
-    try:
-        publisher.publish(source, target, QuietLog(), skip_layout_check=True)
-    except DiskError:
-        return False
-    return True
-
-
 @pytest.mark.acceptance
-def test_publish_without_write_permission_changes_nothing(key, dist, repo, tmp_path, monkeypatch):
+def test_publish_without_write_permission_changes_nothing(key, dist, newer, repo, tmp_path, monkeypatch):
     """As root by an immutable folder, which root may not change either; else by its mode."""
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "cache"))
-    publisher.publish(dist, Target(str(repo)), QuietLog(), skip_layout_check=True)
+    publish_folder(dist, repo)
     before = client_view.read_files(repo)
-    newer = five(tmp_path / "newer", "1.36.4")
     pool = repo / "apt/pool/main/k/kubelet"
     root = os.geteuid() == 0
     subprocess.run(["chattr", "+i", pool] if root else ["chmod", "a-w", pool], check=True)
     try:
         with pytest.raises(DiskError, match=r"not permitted|Permission denied"):
-            publisher.publish(newer, Target(str(repo)), QuietLog(), skip_layout_check=True)
+            publish_folder(newer, repo)
         left = client_view.read_files(repo)
         assert {path: left[path] for path in before} == before
     finally:
         subprocess.run(["chattr", "-i", pool] if root else ["chmod", "u+w", pool], check=True)
-    publisher.publish(newer, Target(str(repo)), QuietLog(), skip_layout_check=True)
+    publish_folder(newer, repo)
     assert "kubelet_1.36.4-1_amd64.deb" in client_view.read_repository(repo)["apt stable"]
 
 

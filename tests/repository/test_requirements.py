@@ -15,8 +15,7 @@ from kubeparcel.repository.requirements import REQUIREMENTS
 from kubeparcel.repository.storage.folder import FolderStorage
 from kubeparcel.trust.package_statement import CHECKSUM, NOT_SIGNED, SIGNER
 from kubeparcel.trust.statement import Resource
-from tests.support.package_builders import five
-from tests.support.statements import packages_in, statement_about, write_sboms, write_statements
+from tests.support.statements import packages_in, statement_about, write_sboms, write_side_files, write_statements
 
 
 def test_the_command_line_offers_every_requirement():
@@ -38,15 +37,13 @@ def test_packages_without_what_is_required_are_refused_and_nothing_changes(publi
 def test_a_dry_run_refuses_what_a_publish_would(publish, dist):
     with pytest.raises(PolicyViolation, match="requires sbom and provenance"):
         publish(dry_run=True, options={"required": "sbom,provenance"})
-    write_statements(dist)
-    write_sboms(dist)
+    write_side_files(dist)
     publish(dry_run=True, options={"required": "sbom,provenance"})
 
 
-def test_the_repository_remembers_the_promise_until_it_is_taken_back(publish, dist, repo, tmp_path):
+def test_the_repository_remembers_the_promise_until_it_is_taken_back(publish, dist, newer, repo):
     write_sboms(dist)
     publish(options={"required": "sbom"})
-    newer = five(tmp_path / "newer", "1.36.4")
     with pytest.raises(PolicyViolation, match="requires sbom") as error:
         publish(newer)
     assert "kubelet 1.36.4-1 amd64 (deb): no SBOM (.cdx.json, .spdx.json)" in error.value.hint
@@ -58,9 +55,8 @@ def test_the_repository_remembers_the_promise_until_it_is_taken_back(publish, di
     assert state.options.required == ""
 
 
-def test_a_new_promise_covers_what_is_already_published(publish, dist, tmp_path):
+def test_a_new_promise_covers_what_is_already_published(publish, dist, newer):
     publish()
-    newer = five(tmp_path / "newer", "1.36.4")
     write_statements(newer)
     with pytest.raises(PolicyViolation) as error:
         publish(newer, options={"required": "provenance"})

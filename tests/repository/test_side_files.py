@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.console import QuietLog
+from kubeparcel.files import sha256_of
 from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.packages.reader import read_package
 from kubeparcel.repository import publisher, state_file
@@ -25,9 +25,10 @@ from kubeparcel.trust.public_keys import parse_pem, signers
 from kubeparcel.trust.sbom_files import FORMATS, read_sbom
 from kubeparcel.trust.statement import parse_statement
 from kubeparcel.trust.subject import Subject
-from tests.support import kill_at_change
+from tests.support.kill_at_change import killed_publishes
 from tests.support.package_builders import five
-from tests.support.statements import packages_in, write_sboms, write_statements
+from tests.support.repository_fixtures import publish_folder
+from tests.support.statements import packages_in, write_side_files
 
 SUFFIXES = (".intoto.jsonl", ".cdx.json", ".spdx.json")
 IDENTIFIERS = {".cdx": "serialNumber", ".spdx": "documentNamespace"}
@@ -36,9 +37,7 @@ IDENTIFIERS = {".cdx": "serialNumber", ".spdx": "documentNamespace"}
 @pytest.fixture
 def described(dist: Path) -> Path:
     """Packages with statements and SBOMs."""
-    write_statements(dist)
-    write_sboms(dist)
-    return dist
+    return write_side_files(dist)
 
 
 def side_files(repo: Path) -> set[Path]:
@@ -54,9 +53,9 @@ def check(repo: Path) -> None:
         envelope = parse_envelope(package.with_name(f"{package.name}.intoto.jsonl").read_bytes(), package.name)
         assert signers(envelope, (key,))
         statement = parse_statement(envelope.payload, package.name)
-        assert statement.digests == {package.name: digest(package)}
+        assert statement.digests == {package.name: sha256_of(package)}
         for suffix in SUFFIXES[1:]:
-            assert read_sbom(package.with_name(f"{package.name}{suffix}")).sha256 == digest(package)
+            assert read_sbom(package.with_name(f"{package.name}{suffix}")).sha256 == sha256_of(package)
     check_generation(repo)
 
 
@@ -74,11 +73,7 @@ def check_generation(repo: Path) -> None:
     expected = {f"{name}{suffix}" for name in statement.digests for suffix in SUFFIXES} & beside
     assert {resource.name for resource in statement.byproducts} == expected
     for resource in (*statement.subjects, *statement.byproducts):
-        assert digest(repo / resource.name) == resource.digest["sha256"], resource.name
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        assert sha256_of(repo / resource.name) == resource.digest["sha256"], resource.name
 
 
 def test_statements_are_signed_and_published_beside_each_package(publish, described, repo):
@@ -92,7 +87,7 @@ def test_a_statement_about_a_signed_rpm_names_the_file_that_was_built(publish, d
     publish()
     (path,) = repo.glob("yum/stable/packages/kubelet-*.rpm.intoto.jsonl")
     statement = parse_statement(parse_envelope(path.read_bytes(), path.name).payload, path.name)
-    assert built_digest(statement) == digest(described / path.name.removesuffix(".intoto.jsonl"))
+    assert built_digest(statement) == sha256_of(described / path.name.removesuffix(".intoto.jsonl"))
     assert built_digest(statement) not in statement.digests.values()
 
 
@@ -114,7 +109,7 @@ def write_built_sboms(packages: Path, folder: Path) -> list[Path]:
     folder.mkdir()
     for package in packages_in(packages):
         cache = InspectionCache(sha1=True)
-        subject = Subject(read_package(package, cache), digest(package), package.name, "Acme", "Apache-2.0")
+        subject = Subject(read_package(package, cache), sha256_of(package), package.name, "Acme", "Apache-2.0")
         for suffix, format_ in FORMATS.items():
             (folder / f"{package.name}{suffix}").write_bytes(serialize(format_.package_document(subject)))
     return sorted(folder.glob("*.rpm.*"))
@@ -122,7 +117,7 @@ def write_built_sboms(packages: Path, folder: Path) -> list[Path]:
 
 def test_the_digest_in_an_sbom_may_have_capital_letters(publish, described, repo):
     for path in (described / "sbom").glob("*.rpm.*"):
-        sha256 = digest(described / path.name.removesuffix("".join(path.suffixes[-2:])))
+        sha256 = sha256_of(described / path.name.removesuffix("".join(path.suffixes[-2:])))
         path.write_text(path.read_text().replace(sha256, sha256.upper()))
     publish()
     check(repo)
@@ -134,12 +129,10 @@ def test_a_folder_without_statements_is_published_as_before(publish, repo):
     check_generation(repo)
 
 
-def test_statements_follow_packages_through_every_change(publish, described, repo, tmp_path):
+def test_statements_follow_packages_through_every_change(publish, described, newer, repo, tmp_path):
     target = Target(str(repo))
     publish(options={"generations": 1})
-    newer = five(tmp_path / "newer", "1.36.4")
-    write_statements(newer)
-    write_sboms(newer)
+    write_side_files(newer)
     publish(newer)
     check(repo)
     publisher.copy("stable", "testing", target, QuietLog())
@@ -150,10 +143,7 @@ def test_statements_follow_packages_through_every_change(publish, described, rep
     check(repo)
     publisher.remove(["=1.36.3-1", "=1.36.4-1", "cri-tools", "kubernetes-cni"], target, QuietLog(), suite="testing")
     for version in ("1.36.5", "1.36.6"):
-        latest = five(tmp_path / version, version)
-        write_statements(latest)
-        write_sboms(latest)
-        publish(latest)
+        publish(write_side_files(five(tmp_path / version, version)))
     publisher.retain(1, target, QuietLog())
     publish(five(tmp_path / "last", "1.36.7"), suite="other")
     assert not [path for path in side_files(repo) if "1.36.3" in path.name]
@@ -162,11 +152,10 @@ def test_statements_follow_packages_through_every_change(publish, described, rep
 
 def test_statements_of_published_packages_can_follow_later(publish, dist, repo):
     publish()
-    before = {path: digest(path) for path in packages_in(repo)}
-    write_statements(dist)
-    write_sboms(dist)
+    before = {path: sha256_of(path) for path in packages_in(repo)}
+    write_side_files(dist)
     assert "files about packages were added" in publish().as_text()
-    assert {path: digest(path) for path in packages_in(repo)} == before
+    assert {path: sha256_of(path) for path in packages_in(repo)} == before
     check(repo)
     assert "Nothing to do" in publish().as_text()
 
@@ -193,20 +182,11 @@ def test_an_sbom_of_another_package_is_left_out(publish, described, repo, suffix
     assert published == {"kubeadm", "cri-tools", "kubernetes-cni"}
 
 
-def test_killed_publish_leaves_no_side_files_behind(publish, described, repo, tmp_path):
+def test_killed_publish_leaves_no_side_files_behind(publish, described, newer, repo):
     publish()
-    newer = five(tmp_path / "newer", "1.36.4")
-    write_statements(newer)
-    write_sboms(newer)
-    copy = tmp_path / "all"
-    shutil.copytree(repo, copy)
-    total = kill_at_change.publish(newer, copy, 10_000)
-    check(copy)
-    for kill_at in range(3, total, total // 4):
-        copy = tmp_path / f"killed-{kill_at}"
-        shutil.copytree(repo, copy)
-        kill_at_change.publish(newer, copy, kill_at)
-        publisher.publish(newer, Target(str(copy)), QuietLog(), skip_layout_check=True)
+    write_side_files(newer)
+    for copy, _ in killed_publishes(newer, repo, samples=4):
+        publish_folder(newer, copy)
         check(copy)
 
 

@@ -12,7 +12,6 @@ from kubeparcel.repository import state_file
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.publisher import remove
 from kubeparcel.repository.state_file import StateFileError
-from kubeparcel.repository.storage import s3_lease
 from tests.fuzz.own_files import STATE
 from tests.support import client_view
 from tests.support.package_builders import deb
@@ -85,12 +84,3 @@ def test_note_of_an_interrupted_publish_removes_nothing_but_packages(publish, re
     assert (repo / "key.asc").is_file()
     assert (repo / "index.html").is_file()
     assert not (repo / state_file.ADDING).exists()
-
-
-@pytest.mark.parametrize(
-    "data", [b"[" * 100_000, b"5", b'{"token": "x", "until": "y"}', b'{"token": -1}', b'{"token": 1e999}']
-)
-def test_damaged_lease_is_free_and_counts_from_the_start(data):
-    record = s3_lease._parse(data)
-    assert s3_lease._is_free(record)
-    assert s3_lease._token(record) == 0

@@ -76,37 +76,35 @@ def test_state_file_of_a_newer_version_is_rejected(publish, repo):
     assert client_view.read_files(repo) == before
 
 
-def test_history_keeps_each_state_file_unchanged(publish, repo, tmp_path):
+def test_history_keeps_each_state_file_unchanged(publish, repo, newer):
     publish()
     first = (repo / state_file.STATE_PATH).read_bytes()
-    publish(five(tmp_path / "b", "1.36.4"))
+    publish(newer)
     assert (repo / state_file.history_path(1)).read_bytes() == first
     assert (repo / state_file.STATE_PATH).read_bytes() != first
 
 
-def test_lost_state_is_recovered_from_the_indexes(publish, repo, tmp_path):
+def test_lost_state_is_recovered_from_the_indexes(publish, repo, newer, tmp_path):
     publish()
     before = client_view.read_repository(repo)
     shutil.rmtree(repo / ".kubeparcel")
     shutil.rmtree(tmp_path / "cache")
-    publish(five(tmp_path / "b", "1.36.4"))
+    publish(newer)
     after = client_view.read_repository(repo)
     assert all(before[suite].items() <= after[suite].items() for suite in before)
     assert "kubelet_1.36.4-1_amd64.deb" in after["apt stable"]
 
 
-def test_unlisted_files_are_removed_after_a_recovery(publish, repo, tmp_path):
+def test_unlisted_files_are_removed_after_a_recovery(publish, repo, newer, tmp_path):
     publish(options={"generations": 2})
-    publish(five(tmp_path / "b", "1.36.4"))
+    publish(newer)
     publisher.remove(["=1.36.3-1"], Target(str(repo)), QuietLog())
     shutil.rmtree(repo / ".kubeparcel")
     old = [path for path in repo.rglob("kube*1.36.3*") if path.is_file()]
     assert len(old) == 9
-    other = tmp_path / "other"
-    other.mkdir()
-    deb(other, "kubectl", "1.36.3-1", body=b"other")
+    other = deb(tmp_path / "other", "kubectl", "1.36.3-1", body=b"other")
     with pytest.raises(PolicyViolation, match="different content"):
-        publish(other)
+        publish(other.parent)
     for number in (5, 6, 7):
         publish(five(tmp_path / str(number), f"1.36.{number}"), options={"generations": 2})
     assert not [path for path in old if path.exists()]
@@ -122,12 +120,12 @@ def test_damaged_state_is_recovered_from_the_indexes(publish, repo, damage):
     assert client_view.read_repository(repo) == before
 
 
-def test_lost_cache_changes_nothing(publish, repo, tmp_path):
+def test_lost_cache_changes_nothing(publish, repo, newer, tmp_path):
     publish()
     before = client_view.read_files(repo)
     shutil.rmtree(tmp_path / "cache")
     assert "Nothing to do" in publish().as_text()
     assert client_view.read_files(repo) == before
     shutil.rmtree(tmp_path / "cache")
-    publish(five(tmp_path / "b", "1.36.4"))
+    publish(newer)
     client_view.read_repository(repo)

@@ -11,17 +11,16 @@ from tests.support import client_view
 from tests.support.package_builders import five
 
 
-def test_remove_retains_files_for_clients_with_old_indexes(publish, repo, tmp_path):
+def test_remove_retains_files_for_clients_with_old_indexes(publish, repo, newer, tmp_path):
     publish(options={"generations": 2})
-    publish(five(tmp_path / "b", "1.36.4"))
-    target = Target(str(repo))
-    publisher.remove(["=1.36.3-1"], target, QuietLog())
-    pool = repo / "apt/pool/main/k/kubelet"
-    assert (pool / "kubelet_1.36.3-1_amd64.deb").exists()
-    assert "kubelet_1.36.3-1_amd64.deb" not in client_view.read_repository(repo)["apt stable"]
-    publish(five(tmp_path / "c", "1.36.5"))
-    publish(five(tmp_path / "d", "1.36.6"))
-    assert not (pool / "kubelet_1.36.3-1_amd64.deb").exists()
+    publish(newer)
+    publisher.remove(["=1.36.3-1"], Target(str(repo)), QuietLog())
+    removed = repo / "apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
+    assert removed.exists()
+    assert removed.name not in client_view.read_repository(repo)["apt stable"]
+    for version in ("1.36.5", "1.36.6"):
+        publish(five(tmp_path / version, version))
+    assert not removed.exists()
     client_view.read_repository(repo)
 
 
@@ -55,12 +54,9 @@ def test_retain_counts_revisions_once_and_keeps_companions_of_kept_releases():
 
 
 def test_publish_retains_the_newest_versions_in_one_step(repo, tmp_path):
-    def publish(version: str) -> None:
-        target = Target(str(repo))
-        publisher.publish(five(tmp_path / version, version), target, QuietLog(), retained=1, skip_layout_check=True)
-
     for version in ("1.35.9", "1.36.3", "1.35.10", "1.35.10"):
-        publish(version)
+        folder = five(tmp_path / version, version)
+        publisher.publish(folder, Target(str(repo)), QuietLog(), retained=1, skip_layout_check=True)
     names = set(client_view.read_repository(repo)["apt stable"])
     assert {name for name in names if "kubelet" in name} == {
         "kubelet_1.35.10-1_amd64.deb",
@@ -68,10 +64,10 @@ def test_publish_retains_the_newest_versions_in_one_step(repo, tmp_path):
     }
 
 
-def test_rollback_restores_an_earlier_generation(publish, repo, tmp_path):
+def test_rollback_restores_an_earlier_generation(publish, repo, newer):
     publish()
     first = client_view.read_repository(repo)
-    publish(five(tmp_path / "b", "1.36.4"))
+    publish(newer)
     assert client_view.read_repository(repo) != first
     publisher.rollback(Target(str(repo)), QuietLog())
     assert client_view.read_repository(repo) == first

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from kubeparcel.console import QuietLog
-from kubeparcel.repository import publisher
-from kubeparcel.repository.open_repository import Target
 from tests.support import client_view
 from tests.support.package_builders import five
+from tests.support.repository_fixtures import publish_folder
 from tests.support.web_server import serve_folder
 
 
@@ -24,6 +22,6 @@ def test_variant_is_published_beside_the_release(publish, run, repo, tmp_path):
 
 
 def test_variant_is_published_to_a_bucket(bucket, run, tmp_path):
-    publisher.publish(five(tmp_path / "fips", "1.36.3+fips"), Target(bucket), QuietLog(), skip_layout_check=True)
+    publish_folder(five(tmp_path / "fips", "1.36.3+fips"), bucket)
     code, output, _ = run("doctor", bucket)
     assert code == 0, output

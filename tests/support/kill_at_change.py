@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from kubeparcel.console import QuietLog
-from kubeparcel.repository import publisher
-from kubeparcel.repository.open_repository import Target
+from tests.support.repository_fixtures import publish_folder
 
 _CHANGES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.chmod"}
+
+
+def killed_publishes(source: Path, repo: Path, samples: int) -> Iterator[tuple[Path, int]]:
+    """Publish to copies of a repository: once to the end, then killed at places that are spread over its changes.
+
+    Yields each copy, and the number of changes made.
+    """
+
+    def attempt(kill_at: int) -> tuple[Path, int]:
+        copy = Path(shutil.copytree(repo, repo.with_name(f"kill-at-{kill_at}")))
+        return copy, publish(source, copy, kill_at)
+
+    complete, total = attempt(sys.maxsize)
+    yield complete, total
+    for kill_at in range(1, total + 1, total // samples):
+        copy, changes = attempt(kill_at)
+        assert changes == kill_at
+        yield copy, changes
 
 
 def publish(source: Path, repo: Path, kill_at: int) -> int:
@@ -42,7 +60,7 @@ def _publish(source: Path, repo: Path, kill_at: int, sender: Any) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
-    publisher.publish(source, Target(str(repo)), QuietLog(), skip_layout_check=True)
+    publish_folder(source, repo)
     sender.send(count)
 
 

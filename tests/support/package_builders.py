@@ -24,7 +24,8 @@ def deb(
     body: bytes = b"x\n",
     fields: str = "",
 ) -> Path:
-    """Write a deb; `body` is its one file."""
+    """Write a deb with one file, `body`; its folder need not exist."""
+    folder.mkdir(parents=True, exist_ok=True)
     control = (
         f"Package: {name}\nVersion: {version}\nArchitecture: {arch}\n"
         "Maintainer: Nobody <nobody@example.invalid>\n"
@@ -58,7 +59,8 @@ def rpm(
     body: bytes = b"x\n",
     summary: str = "a package for tests",
 ) -> Path:
-    """Write an rpm with one file, digests of header and payload, and no signature."""
+    """Write an rpm with one file, digests of header and payload, and no signature; its folder need not exist."""
+    folder.mkdir(parents=True, exist_ok=True)
     epoch, _, rest = version.rpartition(":")
     upstream, _, release = rest.partition("-")
     packed = gzip.compress(cpio(File(f"/usr/share/{name}/file", body)), mtime=0)
@@ -135,7 +137,6 @@ def _need(text: str) -> tuple[str, int, str]:
 
 def five(folder: Path, version: str = "1.36.3", arches: Sequence[str] = ("amd64",)) -> Path:
     """The five packages as the catalog has them, both formats, with their dependencies."""
-    folder.mkdir(parents=True, exist_ok=True)
     minor = ".".join(version.split(".")[:2])
     package = version.replace("-", "~")
     for arch in arches:

@@ -8,10 +8,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kubeparcel.console import QuietLog
+from kubeparcel.console import Log, QuietLog
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.result import ChangeResult
@@ -67,19 +68,32 @@ def dist(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def newer(tmp_path: Path) -> Path:
+    """A folder with the next patch, 1.36.4."""
+    return five(tmp_path / "newer", "1.36.4")
+
+
+@pytest.fixture
 def repo(tmp_path: Path) -> Path:
     return tmp_path / "repo"
 
 
+def publish_folder(
+    source: Path, location: object, log: Log | None = None, *, suite: str = "", **target_fields: Any
+) -> ChangeResult:
+    """Publish a folder without the layout check, which small packages do not pass."""
+    target = Target(str(location), **target_fields)
+    return publisher.publish(source, target, log or QuietLog(), suite=suite, skip_layout_check=True)
+
+
 @pytest.fixture
 def publish(key: Path, dist: Path, repo: Path) -> Publish:
-    """Return a function that publishes a folder without the layout check."""
+    """Return a function that publishes a folder, by default `dist`, to the repository."""
 
-    def publish_folder(source: Path = dist, *, suite: str = "", **target_fields: object) -> ChangeResult:
-        target = Target(str(repo), **target_fields)
-        return publisher.publish(source, target, QuietLog(), suite=suite, skip_layout_check=True)
+    def publish_to_repo(source: Path = dist, **options: Any) -> ChangeResult:
+        return publish_folder(source, repo, **options)
 
-    return publish_folder
+    return publish_to_repo
 
 
 @pytest.fixture(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from kubeparcel.files import sha256_of
 from kubeparcel.trust.statement import PACKAGE_BUILD_TYPE, Resource, Statement
 
 
@@ -17,7 +17,7 @@ def packages_in(folder: Path) -> list[Path]:
 
 def statement_about(package: Path, *materials: Resource) -> Statement:
     """Return a statement about a package file."""
-    digest = {"sha256": _sha256(package)}
+    digest = {"sha256": sha256_of(package)}
     return Statement((Resource(package.name, digest=digest),), PACKAGE_BUILD_TYPE, {"settings": {}}, {}, materials)
 
 
@@ -38,9 +38,16 @@ def write_sboms(out: Path, packages: Iterable[Path] | None = None) -> None:
             (folder / f"{package.name}{suffix}").write_text(json.dumps(document))
 
 
+def write_side_files(out: Path) -> Path:
+    """Write statements and SBOMs about the packages in a folder; return the folder."""
+    write_statements(out)
+    write_sboms(out)
+    return out
+
+
 def _sboms(package: Path) -> dict[str, object]:
     """Return the smallest documents about a package in both formats, by suffix."""
-    name, sha256 = package.name, _sha256(package)
+    name, sha256 = package.name, sha256_of(package)
     component = {"name": name, "version": "1", "hashes": [{"alg": "SHA-256", "content": sha256}]}
     described = {"SPDXID": "SPDXRef-p", "name": name, "versionInfo": "1"}
     checksums = [{"algorithm": "SHA256", "checksumValue": sha256}]
@@ -53,7 +60,3 @@ def _sboms(package: Path) -> dict[str, object]:
             "relationships": [relationship],
         },
     }
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

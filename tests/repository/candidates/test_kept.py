@@ -19,6 +19,7 @@ from tests.support.recording_log import RecordingLog
 from tests.support.sample_packages import GO, RELEASED, sample_packages
 
 MAKERS = {Format.DEB: deb, Format.RPM: rpm}
+OTHER_MAINTAINER = "Maintainer: Others <others@example.invalid>\n"
 
 
 def file_names(repo: Path, suite: str) -> set[str]:
@@ -26,6 +27,7 @@ def file_names(repo: Path, suite: str) -> set[str]:
 
 
 def publish_with_log(folder: Path, repo: Path, **options: bool) -> list[str]:
+    """Publish a folder, and return the warnings."""
     log = RecordingLog()
     publisher.publish(folder, Target(str(repo)), log, skip_layout_check=True, **options)
     return log.warnings
@@ -52,8 +54,7 @@ def test_recompiled_companion_stays_as_published(publish, repo, tmp_path, format
 def test_other_maintainer_keeps_any_published_package(publish, dist, repo, tmp_path):
     publish()
     before = client_view.read_files(repo)
-    (tmp_path / "new").mkdir()
-    deb(tmp_path / "new", "kubeadm", "1.36.3-1", fields="Maintainer: Others <others@example.invalid>\n")
+    deb(tmp_path / "new", "kubeadm", "1.36.3-1", fields=OTHER_MAINTAINER)
     warnings = publish_with_log(tmp_path / "new", repo)
     assert warnings == ["Kept the published kubeadm 1.36.3-1 amd64 (deb); the new one differs in maintainer."]
     assert client_view.read_files(repo) == before
@@ -62,7 +63,7 @@ def test_other_maintainer_keeps_any_published_package(publish, dist, repo, tmp_p
 def test_kept_package_joins_the_suite_of_a_new_minor(publish, repo, tmp_path):
     publish(five(tmp_path / "old", "1.35.1"))
     new = five(tmp_path / "new", "1.36.0")
-    deb(new, "kubernetes-cni", "1.9.1-1", fields="Maintainer: Others <others@example.invalid>\n")
+    deb(new, "kubernetes-cni", "1.9.1-1", fields=OTHER_MAINTAINER)
     publish(new)
     view = client_view.read_repository(repo)
     name = "kubernetes-cni_1.9.1-1_amd64.deb"
@@ -142,8 +143,7 @@ def test_recompiled_core_package_needs_a_revision(publish, repo, tmp_path):
 
 def test_strict_rejects_any_other_content(publish, repo, tmp_path):
     publish()
-    (tmp_path / "new").mkdir()
-    deb(tmp_path / "new", "cri-tools", "1.36.0-1", fields="Maintainer: Others <others@example.invalid>\n")
+    deb(tmp_path / "new", "cri-tools", "1.36.0-1", fields=OTHER_MAINTAINER)
     with pytest.raises(PolicyViolation, match="different content"):
         publish_with_log(tmp_path / "new", repo, strict=True)
     assert len(publish_with_log(tmp_path / "new", repo)) == 1
@@ -153,8 +153,7 @@ def test_strict_rejects_any_other_content(publish, repo, tmp_path):
 def test_published_file_that_cannot_be_read_is_not_kept(publish, repo, tmp_path, damage):
     publish()
     damage(next(repo.rglob("cri-tools_*.deb")))
-    (tmp_path / "new").mkdir()
-    deb(tmp_path / "new", "cri-tools", "1.36.0-1", fields="Maintainer: Others <others@example.invalid>\n")
+    deb(tmp_path / "new", "cri-tools", "1.36.0-1", fields=OTHER_MAINTAINER)
     with pytest.raises(PolicyViolation, match="different content"):
         publish_with_log(tmp_path / "new", repo)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,12 @@ from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
 from kubeparcel.repository import file_stamp, publisher, suites
 from kubeparcel.repository.candidates import match
-from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.open_repository import Target
 from tests.support import client_view
 from tests.support.package_builders import deb, five
-
-FolderChange = Callable[[Path], object]
+from tests.support.recorded_calls import record_calls
+from tests.support.repository_fixtures import publish_folder
 
 
 def file_names(repo: Path) -> dict[str, set[str]]:
@@ -28,38 +26,22 @@ def file_names(repo: Path) -> dict[str, set[str]]:
     return {suite: set(packages) for suite, packages in client_view.read_repository(repo).items()}
 
 
-def add_newer_minor(dist: Path) -> None:
-    five(dist, "1.37.1")
-
-
-def add_newer_patch(dist: Path) -> None:
-    five(dist, "1.36.4")
-
-
-def add_prerelease(dist: Path) -> None:
-    five(dist, "1.37.0-rc.1")
-
-
-def add_companion(dist: Path) -> None:
-    deb(dist, "cri-tools", "1.36.1-1")
-
-
-def add_other_package(dist: Path) -> None:
-    deb(dist, "site-tools", "3-1")
-
-
-def touch_file(dist: Path) -> None:
-    os.utime(next(dist.glob("kubelet*.deb")), (1, 1))
-
-
 def replace_file(dist: Path) -> None:
     next(dist.glob("kubectl*.deb")).unlink()
-    add_other_package(dist)
+    deb(dist, "site-tools", "3-1")
 
 
 @pytest.mark.parametrize(
     "change",
-    [add_newer_minor, add_newer_patch, add_prerelease, add_companion, add_other_package, touch_file, replace_file],
+    [
+        pytest.param(lambda dist: five(dist, "1.37.1"), id="newer minor"),
+        pytest.param(lambda dist: five(dist, "1.36.4"), id="newer patch"),
+        pytest.param(lambda dist: five(dist, "1.37.0-rc.1"), id="pre-release"),
+        pytest.param(lambda dist: deb(dist, "cri-tools", "1.36.1-1"), id="companion"),
+        pytest.param(lambda dist: deb(dist, "site-tools", "3-1"), id="other package"),
+        pytest.param(lambda dist: os.utime(next(dist.glob("kubelet*.deb")), (1, 1)), id="touched file"),
+        pytest.param(replace_file, id="replaced file"),
+    ],
 )
 def test_incremental_publish_equals_a_full_publish(publish, repo, dist, tmp_path, change):
     publish()
@@ -67,28 +49,25 @@ def test_incremental_publish_equals_a_full_publish(publish, repo, dist, tmp_path
     change(dist)
     publish()
     shutil.rmtree(paths.cache_dir())
-    other = Target(str(tmp_path / "other"))
-    publisher.publish(dist, other, QuietLog(), skip_layout_check=True)
+    publish_folder(dist, tmp_path / "other")
     assert file_names(repo) == file_names(tmp_path / "other")
 
 
 def test_incremental_publish_looks_at_new_files_only(publish, dist, monkeypatch):
     monkeypatch.setattr(file_stamp, "CLOCK_TICK", 0)
-    counts: list[int] = []
-    match_packages = match.match_packages
-
-    def counting(files: Sequence[FileStamp], *rest: object) -> object:
-        counts.append(len(files))
-        return match_packages(files, *rest)
-
-    monkeypatch.setattr(match, "match_packages", counting)
+    calls = record_calls(monkeypatch, match, "match_packages")
     publish()
     publish()
-    add_companion(dist)
+    deb(dist, "cri-tools", "1.36.1-1")
     publish()
     deb(dist, "kubectl", "1.37.0-1")
     publish()
-    assert counts == [10, 1, 1, 12]  # the suite of a new minor also gets the older companions
+    assert [len(files) for (files, *_), _ in calls] == [
+        10,
+        1,
+        1,
+        12,
+    ]  # the suite of a new minor also gets the older companions
 
 
 def test_publish_restores_packages_removed_since_the_last_publish(publish, repo):

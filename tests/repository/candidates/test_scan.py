@@ -14,14 +14,14 @@ from kubeparcel.repository.candidates.scan import new_files, scan_folder
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.package_cache import LastPublish
 from tests.support.package_builders import deb
+from tests.support.repository_fixtures import publish_folder
 
 
 def test_scan_includes_subfolders_but_no_repositories(publish, dist):
     for name in ("deep/er", ".hidden"):
-        (dist / name).mkdir(parents=True)
         deb(dist / name, "own", "1-1")
     (dist / "notes.txt").write_text("not a package")
-    publisher.publish(dist, Target(str(dist / "repo")), QuietLog(), skip_layout_check=True)
+    publish_folder(dist, dist / "repo")
     files = scan_folder(dist).packages
     assert len(files) == 11
     assert {Path(file.path).parent for file in files} == {dist, dist / "deep" / "er"}

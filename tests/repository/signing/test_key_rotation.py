@@ -8,13 +8,17 @@ import time
 import pytest
 
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.repository import publisher
 from kubeparcel.repository.model import DAY
-from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.signing import gpg, keyring, keys
 from tests.support import client_view
 from tests.support.published_keys import date, issuers, published_keys
-from tests.support.recording_log import RecordingLog
+from tests.support.repository_fixtures import publish_folder
+
+
+def move_clock(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
+    """Move the clock of this process forward."""
+    later = time.time() + days * DAY
+    monkeypatch.setattr(time, "time", lambda: later)
 
 
 def test_rotation_signs_with_both_keys_until_the_overlap_ends(publish, repo, monkeypatch):
@@ -25,28 +29,19 @@ def test_rotation_signs_with_both_keys_until_the_overlap_ends(publish, repo, mon
     both = {old[-16:], new[-16:]}
     assert issuers(repo) == published_keys(repo) == both
     client_view.read_repository(repo)
-    later = time.time() + (keys.OVERLAP_DAYS + 1) * DAY
-    monkeypatch.setattr(time, "time", lambda: later)
+    move_clock(monkeypatch, keys.OVERLAP_DAYS + 1)
     publish()
     assert issuers(repo) == published_keys(repo, "stable.sources") == {new[-16:]}
     assert published_keys(repo) == both, "rpms signed by the old key are still published"
 
 
-def test_old_key_that_expires_during_the_overlap_no_longer_signs(publish, dist, repo, monkeypatch):
+def test_old_key_that_expires_during_the_overlap_no_longer_signs(publish, dist, repo, log, monkeypatch):
     keys.extend("default", 60)
     new = keys.rotate("default").current
-    log = RecordingLog()
-    later = time.time() + 90 * DAY
-    monkeypatch.setattr(time, "time", lambda: later)
-    publisher.publish(dist, Target(str(repo)), log, skip_layout_check=True)
+    move_clock(monkeypatch, 90)
+    publish_folder(dist, repo, log)
     assert issuers(repo) == {new[-16:]}
     assert not log.warnings
-
-
-def moved_clock(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
-    """Move the clock of this process forward."""
-    later = time.time() + days * DAY
-    monkeypatch.setattr(time, "time", lambda: later)
 
 
 def test_second_rotation_during_the_overlap_is_refused_with_dates(publish, repo, monkeypatch):
@@ -65,14 +60,14 @@ def test_second_rotation_during_the_overlap_is_refused_with_dates(publish, repo,
     assert keyring.list_keys(gpg.open_home(rotated.folder)) == before, "no key was created"
     publish()
     assert issuers(repo) == {old[-16:], rotated.current[-16:]}
-    moved_clock(monkeypatch, keys.OVERLAP_DAYS + 1)
+    move_clock(monkeypatch, keys.OVERLAP_DAYS + 1)
     assert keys.rotate("default").previous == rotated.current
 
 
 def test_rotation_is_possible_once_the_previous_key_has_expired(key, monkeypatch):
     keys.extend("default", 60)
     rotated = keys.rotate("default")
-    moved_clock(monkeypatch, 90)
+    move_clock(monkeypatch, 90)
     assert keys.rotate("default").previous == rotated.current
 
 
@@ -86,8 +81,8 @@ def test_key_of_a_rotation_signs_until_the_overlap_ends_or_it_expires(key, monke
     short = dataclasses.replace(rotated, previous_until=statuses[first].key.expires + DAY)
     (status,) = (status for status in keys.statuses(short) if status.key.fingerprint == first)
     assert status.signs_until == status.key.expires
-    moved_clock(monkeypatch, keys.OVERLAP_DAYS + 1)
+    move_clock(monkeypatch, keys.OVERLAP_DAYS + 1)
     (status,) = (status for status in keys.statuses(rotated) if status.key.fingerprint == first)
     assert (status.state, status.signs_until) == ("retired", rotated.previous_until)
-    moved_clock(monkeypatch, 4 * 365)
+    move_clock(monkeypatch, 4 * 365)
     assert {status.state for status in keys.statuses(rotated)} == {"retired", "expired"}

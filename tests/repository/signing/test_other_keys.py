@@ -8,26 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from kubeparcel.console import QuietLog
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.signing import keys
 from tests.support import client_view
-from tests.support.package_builders import five
-from tests.support.recording_log import RecordingLog
+from tests.support.repository_fixtures import publish_folder
 
 CHANGES: dict[str, Callable[[Target, Path], object]] = {
-    "publish": lambda target, folder: publisher.publish(folder, target, RecordingLog(), skip_layout_check=True),
-    "remove": lambda target, _: publisher.remove(["kubelet"], target, RecordingLog()),
-    "retain": lambda target, _: publisher.retain(1, target, RecordingLog()),
-    "copy": lambda target, _: publisher.copy("stable", "testing", target, RecordingLog()),
-    "rollback": lambda target, _: publisher.rollback(target, RecordingLog()),
+    "publish": lambda target, folder: publish_folder(folder, target.location),
+    "remove": lambda target, _: publisher.remove(["kubelet"], target, QuietLog()),
+    "retain": lambda target, _: publisher.retain(1, target, QuietLog()),
+    "copy": lambda target, _: publisher.copy("stable", "testing", target, QuietLog()),
+    "rollback": lambda target, _: publisher.rollback(target, QuietLog()),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_missing_key_is_not_replaced_by_a_new_one(publish, repo, key, tmp_path, change):
-    newer = five(tmp_path / "newer", "1.36.4")
+def test_missing_key_is_not_replaced_by_a_new_one(publish, repo, key, newer, change):
     publish()
     [status] = keys.statuses(keys.load("default"))
     before = client_view.read_files(repo)
@@ -38,8 +37,7 @@ def test_missing_key_is_not_replaced_by_a_new_one(publish, repo, key, tmp_path, 
     assert str(key / "keys/default") in caught.value.message
     assert "Restore that folder from a backup" in caught.value.hint
     assert not keys.exists("default")
-    after = client_view.read_files(repo)
-    assert after == before
+    assert client_view.read_files(repo) == before
 
 
 def test_key_is_not_replaced_where_the_state_is_lost_as_well(publish, repo, key):
@@ -50,7 +48,7 @@ def test_key_is_not_replaced_where_the_state_is_lost_as_well(publish, repo, key)
         publish()
 
 
-def test_another_key_signs_only_if_it_is_chosen(publish, dist, repo, key):
+def test_another_key_signs_only_if_it_is_chosen(publish, dist, repo, key, log):
     shutil.move(key / "keys/default", key / "keys/2026")
     publish(key="2026")
     keys.create("default")
@@ -59,8 +57,7 @@ def test_another_key_signs_only_if_it_is_chosen(publish, dist, repo, key):
         publish()
     assert "--key NAME" in caught.value.hint
     publish(key="2026")
-    log = RecordingLog()
-    publisher.publish(dist, Target(str(repo), key="default"), log, skip_layout_check=True)
+    publish_folder(dist, repo, log, key="default")
     assert "clients reject it until they have fetched the new key" in str(log.warnings)
 
 

@@ -58,7 +58,6 @@ def followed_by_another(signer: Signer, header: bytes) -> bytes:
 
 @pytest.fixture
 def rpm(tmp_path: Path) -> Path:
-    (tmp_path / "unsigned").mkdir()
     return package_builders.rpm(tmp_path / "unsigned", "alpha", "1.0-1")
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from kubeparcel.console import QuietLog
 from kubeparcel.doctor.examination import ExaminationRequest, examine
 from kubeparcel.errors import ConfigurationError, ToolError
-from kubeparcel.repository import publisher
-from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.signing import gpg, keys, signer
 from tests.support import client_view
 from tests.support.published_keys import issuers, published_keys
-from tests.support.recording_log import RecordingLog
+from tests.support.recorded_calls import record_calls
+from tests.support.repository_fixtures import publish_folder
 
 
 def create_gpg_key(folder: Path, *words: str, phrase: str = "") -> str:
@@ -47,20 +47,19 @@ def test_key_file_signs_with_all_private_keys_and_publishes_the_others(dist, rep
     files = [tmp_path / name / "secret.asc" for name in ("old", "new")]
     both = tmp_path / "both.asc"
     both.write_bytes(b"".join(file.read_bytes() for file in files))
-    publisher.publish(dist, Target(str(repo), str(both)), RecordingLog(), skip_layout_check=True)
+    publish_folder(dist, repo, key=str(both))
     assert issuers(repo) == published_keys(repo) == set(names)
     words = ["gpg", "--homedir", tmp_path / "old", "--armor", "--export"]
     exported = subprocess.run(words, check=True, capture_output=True).stdout
     both.write_bytes(files[1].read_bytes() + exported)
-    publisher.publish(dist, Target(str(repo), str(both)), RecordingLog(), skip_layout_check=True)
+    publish_folder(dist, repo, key=str(both))
     assert issuers(repo) == published_keys(repo, "stable.sources") == {names[1]}
     assert published_keys(repo) == set(names)
 
 
-def test_publish_warns_of_a_key_that_expires_soon(key, dist, repo):
+def test_publish_warns_of_a_key_that_expires_soon(key, dist, repo, log):
     keys.extend("default", 100)
-    log = RecordingLog()
-    publisher.publish(dist, Target(str(repo)), log, skip_layout_check=True)
+    publish_folder(dist, repo, log)
     assert any("expires in 100 days" in text for text in log.warnings)
 
 
@@ -76,9 +75,8 @@ def test_publish_warns_of_a_key_that_expires_soon(key, dist, repo):
 )
 def test_publish_rejects_a_key_that_clients_reject(dist, repo, tmp_path, words, message):
     create_gpg_key(tmp_path / "g", *words)
-    target = Target(str(repo), str(tmp_path / "g/secret.asc"))
     with pytest.raises(ConfigurationError, match=message):
-        publisher.publish(dist, target, RecordingLog(), skip_layout_check=True)
+        publish_folder(dist, repo, key=str(tmp_path / "g/secret.asc"))
     assert not (repo / "apt").exists()
 
 
@@ -89,7 +87,7 @@ def test_publish_rejects_a_key_file_without_private_key(dist, repo, tmp_path):
     subprocess.run(words, check=True)
     for file, message in ((only, "No private key in"), (dist / "x", "Unknown key")):
         with pytest.raises(ConfigurationError, match=message):
-            publisher.publish(dist, Target(str(repo), str(file)), RecordingLog(), skip_layout_check=True)
+            publish_folder(dist, repo, key=str(file))
 
 
 def test_inrelease_contains_the_signature_of_release_gpg(publish, repo):
@@ -102,19 +100,12 @@ def test_inrelease_contains_the_signature_of_release_gpg(publish, repo):
 def test_passphrase_is_read_from_environment_or_file_and_is_in_no_argument(dist, repo, tmp_path, monkeypatch):
     fingerprint = create_gpg_key(tmp_path / "g", *quick(), phrase="open, please")
     (tmp_path / "phrase").write_text("open, please\n")
-    arguments: list[str] = []
-    real = gpg.run
-
-    def watched(argv: list[object], **options: object) -> object:
-        arguments.extend(map(str, argv))
-        return real(argv, **options)
+    calls = record_calls(monkeypatch, gpg, "run")
 
     def publish(variable: str, value: object) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(gpg, "run", watched)
             patch.setenv(variable, str(value))
-            target = Target(str(repo), str(tmp_path / "g/secret.asc"))
-            publisher.publish(dist, target, RecordingLog(), skip_layout_check=True)
+            publish_folder(dist, repo, key=str(tmp_path / "g/secret.asc"))
 
     with pytest.raises(ToolError, match="Bad passphrase"):
         publish(gpg.PASSPHRASE_VARIABLE, "wrong")
@@ -128,6 +119,7 @@ def test_passphrase_is_read_from_environment_or_file_and_is_in_no_argument(dist,
     shutil.rmtree(repo)
     publish(f"{gpg.PASSPHRASE_VARIABLE}_FILE", tmp_path / "phrase")
     assert issuers(repo) == {fingerprint[-16:]}
+    arguments = [str(word) for (argv,), _ in calls for word in argv]
     assert "--detach-sign" in arguments
     assert not any("open, please" in word for word in arguments)
 
@@ -137,14 +129,13 @@ def test_key_in_the_users_gpg_home_signs_through_the_agent(dist, repo, tmp_path,
     fingerprint = create_gpg_key(home, *quick())
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setenv("GNUPGHOME", str(home))
-    target = Target(str(repo), f"{signer.GPG_PREFIX}{fingerprint}")
     try:
-        publisher.publish(dist, target, RecordingLog(), skip_layout_check=True)
+        publish_folder(dist, repo, key=f"{signer.GPG_PREFIX}{fingerprint}")
     finally:
         subprocess.run(["gpgconf", "--kill", "all"], check=True)
     assert issuers(repo) == {fingerprint[-16:]}
     with pytest.raises(ConfigurationError, match="0123 is not in the GnuPG home"):
-        publisher.publish(dist, Target(str(repo), "gpg:0123"), RecordingLog(), skip_layout_check=True)
+        publish_folder(dist, repo, key="gpg:0123")
 
 
 def with_subkeys(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
@@ -168,16 +159,15 @@ def with_subkeys(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list
 @pytest.mark.parametrize("named", [0, 1, 2], ids=["key", "older subkey", "newer subkey"])
 def test_subkey_signs_for_a_certification_only_key(dist, repo, tmp_path, monkeypatch, named):
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
-    log = RecordingLog()
     try:
         primary, subkeys = with_subkeys(tmp_path / "g", monkeypatch)
-        target = Target(str(repo), f"{signer.GPG_PREFIX}{[primary, *subkeys][named]}")
-        publisher.publish(dist, target, log, skip_layout_check=True)
-        again = publisher.publish(dist, target, log, skip_layout_check=True)
+        key = f"{signer.GPG_PREFIX}{[primary, *subkeys][named]}"
+        publish_folder(dist, repo, key=key)
+        again = publish_folder(dist, repo, key=key)
     finally:
         subprocess.run(["gpgconf", "--kill", "all"], check=True)
     assert issuers(repo) == {subkeys[1 if named == 0 else named - 1][-16:]}
     assert not again.signatures_renewed
     assert client_view.read_repository(repo)
-    report = examine(ExaminationRequest(str(repo)), log)
+    report = examine(ExaminationRequest(str(repo)), QuietLog())
     assert report.exit_code == 0, report.as_text()

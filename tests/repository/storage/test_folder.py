@@ -25,9 +25,9 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
     os.umask(before)
 
 
-def test_web_servers_can_read_what_is_published_whatever_the_umask_is(publish, repo, dist, tmp_path, umask):
+def test_web_servers_can_read_what_is_published_whatever_the_umask_is(publish, repo, newer, dist, tmp_path, umask):
     publish(five(tmp_path / "private"))  # its files have the modes of the umask
-    publish(five(tmp_path / "newer", "1.36.4"))
+    publish(newer)
     paths = [repo, *(path for path in repo.rglob("*") if ".kubeparcel" not in path.parts)]
     assert len(paths) > 30
     unreadable = [path for path in paths if path.stat().st_mode & 0o444 != 0o444]
@@ -40,34 +40,34 @@ def test_web_servers_can_read_what_is_published_whatever_the_umask_is(publish, r
     "link",
     [".kubeparcel", ".kubeparcel/lock", "apt", "apt/pool", "apt/pool/main/k/kubelet", "apt/dists/stable", "yum/stable"],
 )
-def test_symbolic_link_in_a_repository_is_not_followed(publish, repo, tmp_path, link):
+def test_symbolic_link_in_a_repository_is_not_followed(publish, repo, newer, tmp_path, link):
     publish()
     outside = tmp_path / "outside"
     (repo / link).rename(outside)
     (repo / link).symlink_to(outside)
     before = client_view.read_files(outside) if outside.is_dir() else outside.read_bytes()
     with pytest.raises(ConfigurationError, match="is a symbolic link"):
-        publish(five(tmp_path / "newer", "1.36.4"))
+        publish(newer)
     with pytest.raises(ConfigurationError, match="is a symbolic link"):
         publisher.remove(["kubelet"], Target(str(repo)), QuietLog())
     assert (client_view.read_files(outside) if outside.is_dir() else outside.read_bytes()) == before
 
 
-def test_symbolic_link_in_place_of_the_staging_area_is_named(publish, repo, tmp_path):
+def test_symbolic_link_in_place_of_the_staging_area_is_named(publish, repo, newer, tmp_path):
     publish()
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/file").write_bytes(b"precious")
     (repo / ".kubeparcel/half-made").symlink_to(tmp_path / "outside")
     with pytest.raises(ConfigurationError, match="half-made is a symbolic link"):
-        publish(five(tmp_path / "newer", "1.36.4"))
+        publish(newer)
     assert (tmp_path / "outside/file").read_bytes() == b"precious"
 
 
-def test_repository_may_be_reached_through_a_link(publish, repo, tmp_path):
+def test_repository_may_be_reached_through_a_link(publish, repo, newer, tmp_path):
     (tmp_path / "disk").mkdir()
     repo.symlink_to(tmp_path / "disk")
     publish()
-    publish(five(tmp_path / "newer", "1.36.4"))
+    publish(newer)
     assert "kubelet_1.36.4-1_amd64.deb" in client_view.read_repository(repo)["apt stable"]
 
 

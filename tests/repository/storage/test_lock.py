@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,26 +29,27 @@ with FolderStorage(Path(sys.argv[1])).lease(0), worker_processes() as workers:
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
-_FLOCK = (
-    "import fcntl, sys\n"
-    "file = open(sys.argv[1], 'a')\n"
-    "fcntl.flock(file, fcntl.LOCK_EX)\n"
-    "print('locked', flush=True)\n"
-    "sys.stdin.read()\n"
-)
+_FLOCK = """
+import fcntl, sys
+file = open(sys.argv[1], 'a')
+fcntl.flock(file, fcntl.LOCK_EX)
+print('locked', flush=True)
+sys.stdin.read()
+"""
 
 
 @contextmanager
-def flock(path: Path) -> Iterator[int]:
-    """Lock a file as `flock FILE COMMAND` does; yields the ID of the process."""
-    with subprocess.Popen(
-        [sys.executable, "-c", _FLOCK, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
+def holder(*argv: object) -> Iterator[int]:
+    """Run a program that locks a file and prints that it did; yields the ID of its process."""
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "locked\n"
         yield process.pid
-        assert process.stdin is not None
         process.stdin.close()
+
+
+def flock(path: Path) -> AbstractContextManager[int]:
+    """Lock a file as `flock FILE COMMAND` does."""
+    return holder(sys.executable, "-c", _FLOCK, path)
 
 
 def lock_file(repo: Path, record: str = "") -> Path:
@@ -111,14 +112,8 @@ def test_lock_that_a_shell_inherited_is_of_the_shell(repo):
     """`exec 9>lock; flock 9`: the process that took the lock has ended."""
     path = lock_file(repo)
     script = 'exec 9>>"$0"; flock 9; echo locked; read line'
-    with subprocess.Popen(
-        ["bash", "-c", script, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as shell:
-        assert shell.stdout is not None
-        assert shell.stdout.readline() == "locked\n"
-        assert busy_message(repo) == f"Repository {repo} is locked by process {shell.pid} (bash)."
-        assert shell.stdin is not None
-        shell.stdin.close()
+    with holder("bash", "-c", script, path) as pid:
+        assert busy_message(repo) == f"Repository {repo} is locked by process {pid} (bash)."
 
 
 def test_publisher_on_another_host_is_named_by_its_record(repo, monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
@@ -14,10 +13,12 @@ from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.storage.factory import open_storage
 from kubeparcel.repository.storage.s3 import S3Storage
-from tests.support.package_builders import five
+from tests.support.repository_fixtures import publish_folder
 
 UNPUBLISHED = "Clients still see the previous state"
 PARTLY_PUBLISHED = "Some suites may be published already"
+KEY_ID, SECRET, ENDPOINT = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"
+EXAMPLE = "such as https://s3.example.com"
 CLOSED_PORT = "http://127.0.0.1:9"
 
 
@@ -37,28 +38,12 @@ def test_bucket_name_with_invalid_characters_is_rejected():
 @pytest.mark.parametrize(
     ("variables", "message", "hint"),
     [
-        (
-            {"AWS_SECRET_ACCESS_KEY": None},
-            "AWS_SECRET_ACCESS_KEY is not set.",
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-        ),
-        ({"AWS_ACCESS_KEY_ID": None}, "AWS_ACCESS_KEY_ID is not set.", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
-        (
-            {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
-            "AWS_ACCESS_KEY_ID is empty.",
-            "in CI, check the names of the secrets",
-        ),
-        (
-            {"AWS_ENDPOINT_URL": "127.0.0.1:9"},
-            "Invalid AWS_ENDPOINT_URL '127.0.0.1:9'.",
-            "such as https://s3.example.com",
-        ),
-        ({"AWS_ENDPOINT_URL": "nonsense"}, "Invalid AWS_ENDPOINT_URL 'nonsense'.", "such as https://s3.example.com"),
-        (
-            {"AWS_ENDPOINT_URL": None, "AWS_ENDPOINT": "ftp://x"},
-            "Invalid AWS_ENDPOINT 'ftp://x'.",
-            "such as https://s3.example.com",
-        ),
+        ({SECRET: None}, f"{SECRET} is not set.", f"{KEY_ID} and {SECRET}"),
+        ({KEY_ID: None}, f"{KEY_ID} is not set.", f"{KEY_ID} and {SECRET}"),
+        ({KEY_ID: "", SECRET: ""}, f"{KEY_ID} is empty.", "in CI, check the names of the secrets"),
+        ({ENDPOINT: "127.0.0.1:9"}, f"Invalid {ENDPOINT} '127.0.0.1:9'.", EXAMPLE),
+        ({ENDPOINT: "nonsense"}, f"Invalid {ENDPOINT} 'nonsense'.", EXAMPLE),
+        ({ENDPOINT: None, "AWS_ENDPOINT": "ftp://x"}, "Invalid AWS_ENDPOINT 'ftp://x'.", EXAMPLE),
     ],
 )
 def test_invalid_environment_is_rejected_before_any_request(bucket, monkeypatch, variables, message, hint):
@@ -81,7 +66,7 @@ def test_missing_credentials_are_named(bucket, key, dist, monkeypatch):
     set_variables(monkeypatch, {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None})
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", CLOSED_PORT)  # no cloud has started this machine
     with pytest.raises(ExternalError, match="no credentials") as error:
-        publish(dist, bucket)
+        publish_folder(dist, bucket)
     assert "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in error.value.hint
     assert UNPUBLISHED not in error.value.hint
 
@@ -112,7 +97,7 @@ def test_https_endpoint_of_a_server_without_tls_is_named(bucket, server, monkeyp
 def test_missing_bucket_is_named_by_every_task(bucket, key, dist):
     missing = "s3://nobody-has-this/x"
     for task in (
-        lambda: publish(dist, missing),
+        lambda: publish_folder(dist, missing),
         lambda: publisher.remove(["*"], Target(missing), QuietLog()),
         lambda: S3Storage.from_url(missing).read("x"),
         lambda: examine(ExaminationRequest(missing), QuietLog()),
@@ -123,10 +108,6 @@ def test_missing_bucket_is_named_by_every_task(bucket, key, dist):
         for name in ("its name", "AWS_ENDPOINT_URL", "AWS_REGION"):
             assert name in error.value.hint
         assert UNPUBLISHED not in error.value.hint
-
-
-def publish(dist: Path, bucket: str) -> None:
-    publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
 
 
 @pytest.mark.parametrize(
@@ -151,14 +132,13 @@ def test_error_code_of_the_server_leads_to_the_variable(proxy, bucket, status, c
         assert UNPUBLISHED not in error.value.hint
 
 
-def test_only_a_publisher_is_told_what_clients_see(proxy, bucket, key, dist, tmp_path):
-    publish(dist, bucket)
-    newer = five(tmp_path / "newer", "1.36.4")
+def test_only_a_publisher_is_told_what_clients_see(proxy, bucket, key, dist, newer):
+    publish_folder(dist, bucket)
     hints = []
     for passed in (0, 10):
         proxy.always, proxy.after = 403, passed
         with pytest.raises(ExternalError, match="access denied") as error:
-            publish(newer, bucket)
+            publish_folder(newer, bucket)
         hints.append(error.value.hint)
         proxy.always = 0
     assert UNPUBLISHED not in hints[0], "nothing was being published yet"
@@ -169,8 +149,8 @@ def test_only_a_publisher_is_told_what_clients_see(proxy, bucket, key, dist, tmp
     assert UNPUBLISHED not in error.value.hint
 
 
-def test_failure_while_suites_change_does_not_claim_the_previous_state(proxy, bucket, key, dist, tmp_path, monkeypatch):
-    publish(dist, bucket)
+def test_failure_while_suites_change_does_not_claim_the_previous_state(proxy, bucket, key, dist, newer, monkeypatch):
+    publish_folder(dist, bucket)
     put = S3Storage.put
 
     def fail_at_release(self: S3Storage, path: str, *args: object, **options: object) -> object:
@@ -179,6 +159,6 @@ def test_failure_while_suites_change_does_not_claim_the_previous_state(proxy, bu
 
     monkeypatch.setattr(S3Storage, "put", fail_at_release)
     with pytest.raises(ExternalError, match="access denied") as error:
-        publish(five(tmp_path / "newer", "1.36.4"), bucket)
+        publish_folder(newer, bucket)
     assert PARTLY_PUBLISHED in error.value.hint
     assert UNPUBLISHED not in error.value.hint

@@ -13,15 +13,13 @@ import pytest
 from kubeparcel.console import QuietLog
 from kubeparcel.doctor import examination
 from kubeparcel.doctor.examination import ExaminationRequest
-from kubeparcel.repository import publisher
-from kubeparcel.repository.open_repository import Target
 from tests.acceptance.engines import require_programs
 from tests.diff.conftest import Entry, write_deb
 from tests.repository.test_advisories import updateinfo
 from tests.support import package_builders
 from tests.support.archive_builders import File, rpm
 from tests.support.elf_files import Go, elf
-from tests.support.repository_fixtures import Publish
+from tests.support.repository_fixtures import Publish, publish_folder
 from tests.support.vulnerability_databases import entry, write_database
 from tests.trust.audit.conftest import HTTP2, NET
 
@@ -131,7 +129,7 @@ def test_what_cannot_be_compared_is_an_error(run_audit, repository, database, tm
 def test_a_repository_with_advisories_passes_the_doctor(run_audit, repository, database, tmp_path):
     dist = release(tmp_path / "dist", "1.36.4", "v0.51.0")
     run_audit(dist, "--since", repository, "--database", database)
-    publisher.publish(dist, Target(str(repository)), QuietLog(), suite="test", skip_layout_check=True)
+    publish_folder(dist, repository, suite="test")
     assert not examine(repository)
     (path,) = repository.glob("yum/test/packages/*.openvex.json")
     path.write_bytes(path.read_bytes() + b" ")
@@ -147,7 +145,7 @@ def test_dnf_lists_what_an_update_fixes(run_audit, repository, database, tmp_pat
     require_programs("dnf")
     dist = release(tmp_path / "dist", "1.36.4", "v0.51.0")
     run_audit(dist, "--since", repository, "--database", database)
-    publisher.publish(dist, Target(str(repository)), QuietLog(), suite="test", skip_layout_check=True)
+    publish_folder(dist, repository, suite="test")
     assert b"CVE-2026-1" in updateinfo(repository, "test")
     folder = tmp_path / "dnf"
     (folder / "repos").mkdir(parents=True)
