@@ -25,7 +25,6 @@ OPTIONS = {"kubernetes": "1.36.3", "compression": "fast"}
 
 def build(workdir: Path) -> None:
     """Build into `dist`; the checks are left out, since the binaries are no programs."""
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CheckUnit, "run", lambda *_: (Check("x", "x"),))
         one_release.build(load_settings(OPTIONS, workdir), QuietLog())
@@ -61,9 +60,9 @@ def published(originals: Path, built: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(originals / "repo", tmp_path / "repo"))
 
 
-def attest(*locations: object, base: Path, **options: object) -> Report:
-    """Verify locations with the lock in `base`."""
-    request = AttestRequest(tuple(map(str, locations)), base=base, **options)
+def attest(*locations: object, key: object = "", base: Path | None = None, **options: bool) -> Report:
+    """Verify locations with the lock in `base`, by default the current folder."""
+    request = AttestRequest(tuple(map(str, locations)), str(key), base=base or Path.cwd(), **options)
     return verify(request, QuietLog())
 
 
@@ -90,6 +89,11 @@ def kubelet(repo: Path) -> Path:
 
 def statement_of(package: Path) -> Path:
     return package.with_name(f"{package.name}.intoto.jsonl")
+
+
+def parameters(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a statement that says how the package is built."""
+    return document["predicate"]["buildDefinition"]
 
 
 def change_statement(built: Path, change: Callable[[dict[str, Any]], object]) -> Path:

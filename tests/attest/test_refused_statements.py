@@ -16,39 +16,39 @@ from tests.attest.conftest import NOT_RUN, attest, change_statement, findings, k
 from tests.support.package_builders import deb
 
 
-def test_an_unsigned_package_without_a_key_is_not_called_verified(published, workdir):
-    report = attest(kubelet(published), base=workdir)
+def test_an_unsigned_package_without_a_key_is_not_called_verified(published):
+    report = attest(kubelet(published))
     assert "Pass --key FILE" in findings(report)["signature"]
 
 
-def test_the_signature_of_another_key_is_refused(published, workdir, tmp_path):
+def test_the_signature_of_another_key_is_refused(published, tmp_path):
     with gpg.temporary_home(private_keys=True) as home:
         home.run("--quick-generate-key", "other", "nistp256", "sign", "1d", passphrase="")
         other = tmp_path / "other.asc"
         other.write_text(home.run("--armor", "--export").stdout)
-    report = attest(kubelet(published), base=workdir, key=str(other))
+    report = attest(kubelet(published), key=other)
     assert "no valid signature by it" in findings(report)["signature"]
     assert "rebuild" not in states(report)
-    report = attest(published, base=workdir, key=str(other))
+    report = attest(published, key=other)
     assert "no signature by a trusted key" in findings(report)["statement-signature"]
     assert states(report)["subjects"] == NOT_RUN
 
 
-def test_a_changed_package_is_refused(published, workdir):
+def test_a_changed_package_is_refused(published):
     package = kubelet(published)
     deb(package.parent, "kubelet", "1.36.3-1")
-    report = attest(package, base=workdir, key=str(published / "key.pem"))
+    report = attest(package, key=published / "key.pem")
     assert hashlib.sha256(package.read_bytes()).hexdigest() in findings(report)["statement"]
-    report = attest(published, base=workdir)
+    report = attest(published)
     assert hashlib.sha256(package.read_bytes()).hexdigest() in findings(report)["subjects"]
 
 
-def test_a_statement_about_another_package_is_refused(published, workdir):
+def test_a_statement_about_another_package_is_refused(published):
     (other,) = published.glob("apt/pool/main/k/kubeadm/*.jsonl")
     statement_of(kubelet(published)).write_bytes(other.read_bytes())
-    report = attest(kubelet(published), base=workdir, key=str(published / "key.pem"))
+    report = attest(kubelet(published), key=published / "key.pem")
     assert "Do not install it" in findings(report)["statement"]
-    assert "side-files" in findings(attest(published, base=workdir))
+    assert "side-files" in findings(attest(published))
 
 
 @pytest.mark.parametrize(
@@ -62,10 +62,10 @@ def test_a_statement_about_another_package_is_refused(published, workdir):
         (lambda data: json.dumps({**json.loads(data), "signatures": []}).encode(), "is not signed"),
     ],
 )
-def test_a_damaged_envelope_is_refused(published, workdir, damage, problem):
+def test_a_damaged_envelope_is_refused(published, damage, problem):
     path = statement_of(kubelet(published))
     path.write_bytes(damage(path.read_bytes()))
-    assert problem in findings(attest(kubelet(published), base=workdir, key=str(published / "key.pem")))["statement"]
+    assert problem in findings(attest(kubelet(published), key=published / "key.pem"))["statement"]
 
 
 def rename_subject(name: str) -> Callable[[dict[str, Any]], object]:
@@ -80,26 +80,26 @@ def add_subject(document: dict[str, Any]) -> None:
     "change",
     [rename_subject("../../kubelet.deb"), rename_subject("/tmp/kubelet.deb"), rename_subject("profile"), add_subject],
 )
-def test_a_statement_about_anything_but_one_package_file_is_refused(built, workdir, change):
-    report = attest(change_statement(built, change), base=workdir, rebuild=True)
+def test_a_statement_about_anything_but_one_package_file_is_refused(built, change):
+    report = attest(change_statement(built, change), rebuild=True)
     assert "package" in findings(report)["statement"]
     assert "rebuild" not in states(report)
 
 
-def test_an_unsigned_statement_is_refused_if_a_key_is_required(published, built, workdir):
-    report = attest(built / "deb/kubelet_1.36.3-1_amd64.deb", base=workdir, key=str(published / "key.pem"))
+def test_an_unsigned_statement_is_refused_if_a_key_is_required(published, built):
+    report = attest(built / "deb/kubelet_1.36.3-1_amd64.deb", key=published / "key.pem")
     assert "not signed" in findings(report)["signature"]
     assert report.exit_code == 1
 
 
-def test_a_repository_that_offers_no_key_is_not_called_verified(published, workdir):
+def test_a_repository_that_offers_no_key_is_not_called_verified(published):
     for path in [*published.rglob("*.asc"), *published.rglob("*.gpg"), *published.rglob("*.key")]:
         path.unlink()
-    report = attest(published, base=workdir, rebuild=True)
+    report = attest(published, rebuild=True)
     assert "Pass --key FILE" in findings(report)["signature"]
     assert "rebuild" not in states(report)
 
 
-def test_an_endless_file_is_not_read_to_its_end(published, workdir, monkeypatch):
+def test_an_endless_file_is_not_read_to_its_end(published, monkeypatch):
     monkeypatch.setattr(limits, "FILE", dataclasses.replace(limits.FILE, default=50))
-    assert "the file is above the limit file-size of 50" in findings(attest(published, base=workdir))["subjects"]
+    assert "the file is above the limit file-size of 50" in findings(attest(published))["subjects"]

@@ -15,21 +15,21 @@ from tests.support.repository_fixtures import publish_folder
 from tests.support.web_server import serve_folder
 
 
-def test_a_build_is_verified_before_it_is_signed(built, workdir):
-    report = attest(built, base=workdir, rebuild=True)
+def test_a_build_is_verified_before_it_is_signed(built):
+    report = attest(built, rebuild=True)
     assert states(report) == {"statement": PASSED, "signature": NOT_RUN, "materials": PASSED, "rebuild": PASSED}
     assert len(report.checks) == 40
     assert report.exit_code == 0
 
 
 @pytest.mark.parametrize("key", ["key.pem", "key.asc", "key.gpg"])
-def test_a_published_package_is_verified_with_the_key_of_the_repository(published, workdir, key):
-    report = attest(kubelet(published), base=workdir, key=str(published / key), rebuild=True)
+def test_a_published_package_is_verified_with_the_key_of_the_repository(published, key):
+    report = attest(kubelet(published), key=published / key, rebuild=True)
     assert states(report) == {"statement": PASSED, "signature": PASSED, "materials": PASSED, "rebuild": PASSED}
 
 
-def test_a_whole_repository_is_verified(published, workdir):
-    report = attest(published, base=workdir, rebuild=True)
+def test_a_whole_repository_is_verified(published):
+    report = attest(published, rebuild=True)
     assert not findings(report)
     assert {"statement", "statement-signature", "subjects", "side-files", "provenance", "rebuild"} <= states(
         report
@@ -37,30 +37,30 @@ def test_a_whole_repository_is_verified(published, workdir):
     assert sum(check.name == "rebuild" for check in report.checks) == 10
 
 
-def test_a_repository_is_verified_over_http(published, workdir):
+def test_a_repository_is_verified_over_http(published):
     with serve_folder(published) as server:
-        report = attest(server.address, base=workdir)
+        report = attest(server.address)
     assert not findings(report)
     assert states(report)["provenance"] == PASSED
 
 
-def test_a_repository_is_verified_in_a_bucket(built, key, bucket, workdir):
+def test_a_repository_is_verified_in_a_bucket(built, key, bucket):
     publish_folder(built, bucket)
-    report = attest(bucket, base=workdir)
+    report = attest(bucket)
     assert not findings(report)
     assert states(report)["side-files"] == PASSED
 
 
-def test_wrong_use_is_explained(published, workdir, tmp_path):
+def test_wrong_use_is_explained(published, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="No packages"):
-        attest(tmp_path / "empty", base=workdir)
+        attest(tmp_path / "empty")
     with pytest.raises(UsageError, match="no such file or folder"):
-        attest(tmp_path / "missing", base=workdir)
+        attest(tmp_path / "missing")
     (tmp_path / "no.key").write_text("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
     for key in ("no.key", "missing.key"):
         with pytest.raises(ConfigurationError, match=key):
-            attest(kubelet(published), base=workdir, key=str(tmp_path / key))
+            attest(kubelet(published), key=tmp_path / key)
 
 
 def test_the_documented_commands_verify_a_mirror_without_us(published, tmp_path):

@@ -17,7 +17,7 @@ from tests.support.package_builders import deb, rpm
     ("depends", "unmet"),
     [("b", set()), ("b (>= 1.0)", set()), ("b (>= 2.0)", {"b (>= 2.0)"}), ("c", {"c"}), ("b, c (= 1)", {"c (= 1)"})],
 )
-def test_versions_count(tmp_path, make, depends, unmet):
+def test_versions_of_requirements_are_compared(tmp_path, make, depends, unmet):
     assert unmet_requirements([make(tmp_path, "a", depends=depends), make(tmp_path, "b")]) == unmet
 
 
@@ -27,7 +27,7 @@ def test_debs_have_alternatives_and_provides(tmp_path):
     assert unmet_requirements([a, b]) == {"y | z"}
 
 
-def test_comparisons_are_limited(tmp_path, monkeypatch):
+def test_number_of_comparisons_is_limited(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "COMPARISONS", dataclasses.replace(limits.COMPARISONS, default=8))
     a = deb(tmp_path, "a", depends="v (>= 1), v (>= 2), v (>= 3)", fields="Provides: v (= 4), v (= 5), v (= 6)\n")
     with pytest.raises(LimitExceeded, match="above the limit dependency-comparisons"):

@@ -1,9 +1,7 @@
-"""The install script, with stand-ins for package managers that record how they are called."""
+"""The install script of a bundle: what it installs, verifies and refuses."""
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -11,76 +9,11 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.bundle import model
-from kubeparcel.bundle.contents import render_installer
 from kubeparcel.bundle.model import parse_manifest
 from kubeparcel.console import QuietLog
 from kubeparcel.repository.signing import keys
 from kubeparcel.repository.signing.signer import open_signer
-from tests.bundle.conftest import read_members
-
-TOOLS = (
-    *("sh", "sed", "grep", "awk", "cut", "tr", "base64", "sha256sum", "mktemp", "rm", "cat", "wc", "dirname", "mkdir"),
-    *("comm", "sort", "gpgv", "sleep", "head"),
-)
-RECORD = '#!/bin/sh\necho "${0##*/} $*" >>"$CALLS"\n'
-STUBS = {
-    "id": "#!/bin/sh\necho 0\n",
-    "uname": "#!/bin/sh\necho x86_64\n",
-    "apt-get": RECORD,
-    "dpkg": RECORD,
-    "dpkg-query": '#!/bin/sh\nfor name in "$@"; do :; done\necho "ii $name 1.0-1"\n',
-    "dnf": RECORD,
-    "rpm": RECORD
-    + "case $2 in gpg-pubkey) [ ! -f $CALLS.new ] || echo gpg-pubkey-new; : >$CALLS.new ;; *) echo x 1 ;; esac\n",
-    "ctr": RECORD,
-    "podman": RECORD,
-}
-
-
-class Machine:
-    """An unpacked bundle, and a PATH with little more than the stand-ins."""
-
-    def __init__(self, folder: Path, archive: Path) -> None:
-        self.top, self.bin, self.calls_file = folder / model.TOP, folder / "bin", folder / "calls"
-        for name, data in read_members(archive).items():
-            (self.top / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.top / name).write_bytes(data)
-        self.bin.mkdir()
-        for tool in TOOLS:
-            (self.bin / tool).symlink_to(str(shutil.which(tool)))
-        for name in STUBS.keys() - {"ctr", "podman"}:
-            self.stub(name)
-
-    def stub(self, name: str, text: str = "") -> None:
-        (self.bin / name).unlink(missing_ok=True)
-        (self.bin / name).write_text(text or STUBS[name])
-        (self.bin / name).chmod(0o755)
-
-    def install(self, *options: str, code: int = 0, host: str = "trixie") -> str:
-        hosts = ("--host", host) if host else ()
-        result = subprocess.run(
-            ["sh", self.top / "install.sh", *hosts, *options],
-            env={"PATH": str(self.bin), "CALLS": str(self.calls_file), "TMPDIR": str(self.top.parent)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == code, result.stdout + result.stderr
-        assert not list(self.top.parent.glob("tmp.*"))
-        return result.stdout + result.stderr
-
-    @property
-    def calls(self) -> list[str]:
-        return self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
-
-    def sign(self, key: str = "") -> None:
-        """Write checksums again, and sign them."""
-        own = {self.top / model.SUMS, self.top / model.SIGNATURE}
-        files = [path for path in self.top.rglob("*") if path.is_file() and path not in own]
-        sums = "".join(f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(self.top)}\n" for f in files)
-        (self.top / model.SUMS).write_text(sums)
-        with open_signer(key, QuietLog()) as signer:
-            (self.top / model.SIGNATURE).write_bytes(signer.sign_detached(sums.encode()))
+from tests.bundle.machine import RECORD, Machine
 
 
 @pytest.fixture
@@ -109,7 +42,7 @@ def test_packages_are_installed_from_the_folder_only(machine):
 
 
 @pytest.mark.parametrize("name", ["repository/apt/dists/kubernetes/InRelease", "install.sh", "bundle.json"])
-def test_a_damaged_file_stops_it_before_anything_else(machine, name):
+def test_a_damaged_file_stops_the_script_before_anything_else(machine, name):
     with (machine.top / name).open("a") as file:
         file.write("# changed\n")
     text = machine.install(code=1)
@@ -118,7 +51,7 @@ def test_a_damaged_file_stops_it_before_anything_else(machine, name):
     assert machine.calls == []
 
 
-def test_changed_checksums_and_other_keys_stop_it(machine, tmp_path):
+def test_changed_checksums_and_other_keys_stop_the_script(machine, tmp_path):
     keys.create("other")
     machine.sign("other")
     text = machine.install(code=1)
@@ -131,7 +64,7 @@ def test_changed_checksums_and_other_keys_stop_it(machine, tmp_path):
     machine.install("--key", str(machine.top / model.KEY))
 
 
-def test_without_a_program_to_verify_with_it_stops(machine):
+def test_script_stops_without_a_program_that_verifies_signatures(machine):
     (machine.bin / "gpgv").unlink()
     assert "gpgv, sqv or gpg is needed" in machine.install(code=1)
     assert machine.calls == []
@@ -219,9 +152,7 @@ def test_failed_scriptlets_are_reported(machine, manager):
 
 @pytest.mark.parametrize("programs", [["ctr"], ["podman"], ["ctr", "podman"], []])
 def test_images_are_imported_where_there_is_a_runtime(machine, programs):
-    (machine.top / "images").mkdir()
-    (machine.top / model.IMAGES).write_bytes(b"images")
-    machine.sign()
+    machine.add_images()
     for name in programs:
         machine.stub(name)
     text = machine.install()
@@ -233,14 +164,10 @@ def test_images_are_imported_where_there_is_a_runtime(machine, programs):
 
 @pytest.mark.parametrize(("setting", "quote"), [("sandbox_image", '"'), ("sandbox", "'")])
 def test_pause_image_gets_the_name_that_containerd_is_configured_for(machine, setting, quote):
-    (machine.top / "images").mkdir()
-    (machine.top / model.IMAGES).write_bytes(b"images")
+    machine.add_images()
     manifest = parse_manifest((machine.top / model.MANIFEST).read_bytes())
     images = ("registry.k8s.io/etcd:3.6.8-0", "registry.k8s.io/pause:3.10.2")
-    (machine.top / model.INSTALLER).write_text(
-        render_installer(replace(manifest, images=images, missing_images=("coredns",)), "A" * 40)
-    )
-    machine.sign()
+    machine.render(replace(manifest, images=images, missing_images=("coredns",)))
     machine.stub("ctr", RECORD + '[ "$4" != list ] || cat "$CALLS.images" 2>/dev/null || :\n')
     config = f"  sandbox_mode = 1\n  {setting} = {quote}registry.k8s.io/pause:3.8{quote}\n"
     machine.stub("containerd", f"#!/bin/sh\ncat <<'EOF'\n{config}EOF\n")
@@ -257,14 +184,12 @@ def test_pause_image_gets_the_name_that_containerd_is_configured_for(machine, se
 
 def test_hosts_with_the_same_os_are_distinguished_by_name(machine):
     manifest = parse_manifest((machine.top / model.MANIFEST).read_bytes())
-    row = Path("/etc/os-release")
-    if not row.exists():
+    if not Path("/etc/os-release").exists():
         pytest.skip("this machine has no /etc/os-release")
     script = ". /etc/os-release; echo ${PLATFORM_ID:-$ID ${VERSION_ID:-} ${VERSION_CODENAME:-}}"
     own = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.strip()
     for entry in manifest.hosts.values():
         object.__setattr__(entry, "os", own)
-    (machine.top / model.INSTALLER).write_text(render_installer(manifest, "A" * 40))
-    machine.sign()
+    machine.render(manifest)
     text = machine.install(code=1, host="")
     assert "Pass --host with one of:\n  rocky-9\n  trixie\n" in text

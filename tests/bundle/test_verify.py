@@ -20,6 +20,7 @@ from tests.bundle.conftest import Members, read_members, write_members
 from tests.support.archive_builders import member, tar
 
 LIBRARY = "dependencies/trixie/apt/pool/main/libs/libsmall/libsmall_1.0-1_amd64.deb"
+SELF_LINK = member("index.json", kind=b"2", linkname="index.json")
 KUBELET = "repository/apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
 
 
@@ -42,6 +43,20 @@ def sign_again(members: Members) -> None:
         members[model.SIGNATURE] = signer.sign_detached(members[model.SUMS])
 
 
+@pytest.fixture
+def changed(bundle: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that changes the members of the bundle, and signs them again if asked to."""
+
+    def write_changed(change: Callable[[Members], object], *, signed: bool = False) -> Path:
+        members = read_members(bundle)
+        change(members)
+        if signed:
+            sign_again(members)
+        return write_members(tmp_path / "changed.tar", members)
+
+    return write_changed
+
+
 def edit_manifest(members: Members, change: Callable[[dict], None]) -> None:
     document = json.loads(members[model.MANIFEST])
     change(document)
@@ -53,16 +68,9 @@ def test_a_whole_bundle_passes(make, name, key):
     report = verify_bundle(make(name).target, key, QuietLog())
     assert report.passed, report
     names = {check.name for check in report.checks if check.passed}
-    assert {
-        "archive",
-        "checksums",
-        "signature",
-        "members",
-        "packages",
-        "complete",
-        "files",
-        "repomd-signature",
-    } <= names
+    assert names >= {
+        *("archive", "checksums", "signature", "members", "packages", "complete", "files", "repomd-signature")
+    }
 
 
 def test_another_key_is_not_trusted(bundle):
@@ -99,11 +107,8 @@ def test_a_truncated_bundle_fails(bundle):
         (lambda m: edit_manifest(m, lambda d: d["hosts"].update({"../x": d["hosts"]["trixie"]})), "members", "../x"),
     ],
 )
-def test_changed_bundles_fail(bundle, tmp_path, change, check, found):
-    members = read_members(bundle)
-    change(members)
-    findings = failed(write_members(tmp_path / "changed.tar", members))
-    assert found in findings[check]
+def test_changed_bundles_fail(changed, change, check, found):
+    assert found in failed(changed(change))[check]
 
 
 @pytest.mark.parametrize(
@@ -124,33 +129,23 @@ def test_changed_bundles_fail(bundle, tmp_path, change, check, found):
         (lambda m: m.update({model.IMAGES: gzip.compress(bytes(1 << 20))}), "images", "damaged at byte 0"),
         (lambda m: m.update({model.IMAGES: tar()}), "images", "not an archive of images"),
         (lambda m: m.update({model.IMAGES: tar(*[member("", kind=b"L")] * 3000)}), "images", "nested too deeply"),
-        (
-            lambda m: m.update({model.IMAGES: tar(member("index.json", kind=b"2", linkname="index.json"))}),
-            "images",
-            "nested",
-        ),
+        (lambda m: m.update({model.IMAGES: tar(SELF_LINK)}), "images", "nested"),
         (lambda m: [m.pop(name) for name in [*m] if name.startswith("repository/")], "packages", "No repository"),
         (lambda m: [m.pop(n) for n in [*m] if n.startswith("dependencies/trixie")], "packages", "does not exist"),
     ],
 )
-def test_incomplete_bundles_fail_even_if_they_are_signed(bundle, tmp_path, change, check, found):
-    members = read_members(bundle)
-    change(members)
-    sign_again(members)
-    findings = failed(write_members(tmp_path / "changed.tar", members))
+def test_incomplete_bundles_fail_even_if_they_are_signed(changed, change, check, found):
+    findings = failed(changed(change, signed=True))
     assert found in findings[check]
     assert "signature" not in findings
 
 
-def test_a_changed_script_is_named(bundle, tmp_path, monkeypatch):
-    members = read_members(bundle)
-    members[model.INSTALLER] = members[model.INSTALLER].replace(b"set -eu", b"set -u")
-    sign_again(members)
-    log = QuietLog()
-    warnings: list[str] = []
-    monkeypatch.setattr(log, "warn", warnings.append)
-    assert verify_bundle(write_members(tmp_path / "changed.tar", members), "", log).passed
-    assert "install.sh is another script" in warnings[0]
+def test_a_changed_script_is_named(changed, log):
+    def edit(members: Members) -> None:
+        members[model.INSTALLER] = members[model.INSTALLER].replace(b"set -eu", b"set -u")
+
+    assert verify_bundle(changed(edit, signed=True), "", log).passed
+    assert "install.sh is another script" in log.warnings[0]
 
 
 def test_signatures_are_not_older_than_the_extended_key(make, bundle):

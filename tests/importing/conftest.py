@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.console import Log, QuietLog
+from kubeparcel.errors import KubeparcelError
 from kubeparcel.importing import importer
 from kubeparcel.importing.importer import ImportRequest, import_packages
 from kubeparcel.importing.result import ImportResult
@@ -92,6 +93,20 @@ def run(signers: tuple[GpgSigner, ...], repo: Path, monkeypatch: pytest.MonkeyPa
         return import_packages(ImportRequest(query, only, into), target, log or QuietLog())
 
     return import_from
+
+
+@pytest.fixture
+def refused(run: Import, repo: Path) -> Callable[..., str]:
+    """Return a function that runs an import which fails and leaves no packages; it returns the message."""
+
+    def refuse(location: object, error: type[KubeparcelError], *only: str, **options: object) -> str:
+        with pytest.raises(error) as caught:
+            run(location, *only, **options)
+        assert not (repo / "apt").exists()
+        assert not (repo / "yum").exists()
+        return f"{caught.value.message}\n{caught.value.hint}"
+
+    return refuse
 
 
 @contextmanager

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -21,27 +13,21 @@ from kubeparcel.attest.verify import verify as attest
 from kubeparcel.console import QuietLog
 from kubeparcel.doctor.examination import ExaminationRequest, examine
 from kubeparcel.doctor.locations import open_location
-from kubeparcel.errors import ExternalError, KubeparcelError
+from kubeparcel.errors import KubeparcelError
+from kubeparcel.files import sha256_of
 from kubeparcel.packages.rpm import header
-from kubeparcel.paths import cache_dir
-from kubeparcel.repository import publisher
-from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.policy import PolicyViolation
-from kubeparcel.repository.signing import openpgp, rpm_signature
+from kubeparcel.repository.signing import gpg, openpgp, rpm_signature
+from kubeparcel.repository.signing.keyring import list_keys
 from kubeparcel.trust.dsse import parse_envelope
 from kubeparcel.trust.package_statement import parse_package_statement, unverified_materials
 from kubeparcel.trust.statement import Statement
-from tests.importing.conftest import fetched, serve, upload
+from tests.importing.conftest import fetched, serve
 from tests.support.client_view import read_apt_suite, read_yum_suite
 from tests.support.flat_repository import write_flat
 from tests.support.package_builders import deb, five
-from tests.support.upstream_site import redirect, serve_site, stalled, status
-
-KUBELET = "pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+from tests.support.repository_fixtures import publish_folder
+from tests.support.upstream_site import redirect, serve_site
 
 
 def statement_about(path: Path) -> Statement:
@@ -80,56 +66,17 @@ def test_statement_records_repository_index_key_and_time(run, both, repo, theirs
     index = both / ("apt/dists/stable/InRelease" if suffix == "deb" else "yum/stable/repodata/repomd.xml")
     statement = statement_about(file)
     original = next(both.rglob(file.name))
-    assert statement.digests == {file.name: sha256(file)}
+    assert statement.digests == {file.name: sha256_of(file)}
     assert statement.build_type.endswith("provenance.md#imports-v1")
     assert statement.external == {"repository": both.as_uri(), "suite": f"{'apt' if suffix == 'deb' else 'yum'} stable"}
     assert statement.internal["time"] > 1_700_000_000
     assert [(m.uri, m.digest["sha256"]) for m in statement.materials] == [
-        (original.as_uri(), sha256(original)),
-        (index.as_uri(), sha256(index)),
+        (original.as_uri(), sha256_of(original)),
+        (index.as_uri(), sha256_of(index)),
     ]
-    fingerprint = (
-        subprocess.run(
-            ["gpg", "--with-colons", "--list-keys"], env=theirs.env, capture_output=True, text=True, check=True
-        )
-        .stdout.partition("fpr:::::::::")[2]
-        .partition(":")[0]
-    )
+    fingerprint = list_keys(gpg.GpgHome(theirs.home))[0].fingerprint
     assert all(fingerprint in material.annotations["signer"] for material in statement.materials)
     assert unverified_materials(statement) == []
-
-
-def test_second_import_fetches_only_what_is_new(run, flat, theirs, repo):
-    with serve(flat) as site:
-        run(site.url)
-        fetched(site)
-        again = run(site.url)
-        assert (again.new, again.change.changes, fetched(site)) == ((), (), [])
-        assert "Nothing to do" in again.as_text()
-        deb(flat, "kubectl", "1.36.4-1")
-        upload(write_flat(flat, theirs), site)
-        result = run(site.url)
-        assert [package.label for package in result.new] == ["kubectl 1.36.4-1 amd64 (deb)"]
-        assert fetched(site) == ["kubectl_1.36.4-1_amd64.deb"]
-    assert len(read_apt_suite(repo, "v1.36")) == 6
-
-
-def test_imported_rpms_are_known_again_on_a_machine_with_an_empty_cache(run, both, monkeypatch, tmp_path):
-    run(both)
-    monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "empty"))
-    assert run(both).new == ()
-
-
-def test_packages_listed_by_sha512_are_fetched_once(run, flat, theirs, repo):
-    text = gzip.decompress((flat / "Packages.gz").read_bytes()).decode()
-    for path in flat.glob("*.deb"):
-        sha512 = hashlib.sha512(path.read_bytes()).hexdigest()
-        text = text.replace(f"SHA256: {sha256(path)}", f"SHA512: {sha512}")
-    write_flat(flat, theirs, files={"Packages": text.encode()})
-    with serve(flat) as site:
-        assert (len(run(site.url).new), len(fetched(site))) == (5, 5)
-        assert (len(run(site.url).new), fetched(site)) == (0, [])
-    assert len(read_apt_suite(repo, "stable")) == 5
 
 
 def test_official_layout_redirects_to_another_host(run, both, flat, repo):
@@ -153,15 +100,6 @@ def test_repository_in_a_bucket_is_imported(run, both, repo, bucket):
     ours.write_bytes(open_location(bucket).read("key.asc", 100_000) or b"")
     assert len(run(bucket, key=ours).new) == 10
     assert len(read_apt_suite(repo, "stable")) == 5
-
-
-def test_package_that_is_in_another_suite_is_added_without_fetching_it(run, both, repo):
-    run(both)
-    assert run(both, "kubectl", into="testing").new == ()
-    assert read_apt_suite(repo, "testing") == {
-        "kubectl_1.36.3-1_amd64.deb": sha256(repo / "apt" / KUBELET.replace("kubelet", "kubectl"))
-    }
-    assert len(read_yum_suite(repo, "testing")) == 1
 
 
 def test_companions_are_imported_with_the_packages_that_need_them(run, theirs, tmp_path):
@@ -202,39 +140,6 @@ def test_dry_run_and_json_list_what_would_be_imported(run, flat, repo):
     assert not repo.exists()
 
 
-def test_import_that_failed_continues_with_the_missing_packages(run, flat, repo):
-    with serve(flat) as site:
-        broken = "/kubernetes-cni_1.9.1-1_amd64.deb"
-        site.faults[broken] = [status(500)] * 3
-        with pytest.raises(ExternalError, match=f"{broken} .*500") as error:
-            run(site.url)
-        assert "run the same command again to continue" in error.value.hint
-        assert not (repo / "apt").exists()
-        assert len(fetched(site)) > 1
-        run(site.url)
-        assert fetched(site) == [broken.removeprefix("/")]
-    assert len(read_apt_suite(repo, "stable")) == 5
-
-
-def test_import_that_was_killed_continues_with_the_missing_packages(run, flat, repo, signers):
-    release, last = threading.Event(), "/kubernetes-cni_1.9.1-1_amd64.deb"
-    with serve(flat) as site:
-        site.faults[last] = [stalled(100, release)]
-        arguments = ["import", site.url, "--key", signers[0].public, "--to", repo, "--signing-key", signers[2].secret]
-        environment = {**os.environ, "PYTHONPATH": "packaging"}
-        process = subprocess.Popen([sys.executable, "-m", "kubeparcel", *map(str, arguments)], env=environment)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and len(list(cache_dir().glob("sha256/*/*"))) < 4:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        release.set()
-        fetched(site)
-        run(site.url)
-        assert fetched(site) == [last.removeprefix("/")]
-    assert len(read_apt_suite(repo, "stable")) == 5
-
-
 def test_attest_verifies_imported_packages_but_cannot_build_them_again(run, flat, repo, theirs):
     run(flat)
     report = attest(AttestRequest([str(repo)]), QuietLog())
@@ -249,8 +154,7 @@ def test_attest_verifies_imported_packages_but_cannot_build_them_again(run, flat
 
 def test_repository_that_requires_verified_signatures_rejects_insecure_imports(run, both, repo, signers, flat):
     run(both)
-    target = Target(str(repo), str(signers[2].secret), options={"required": "provenance,signatures"})
-    publisher.publish(both, target, QuietLog(), skip_layout_check=True)
+    publish_folder(both, repo, key=str(signers[2].secret), options={"required": "provenance,signatures"})
     deb(flat, "kubectl", "1.36.4-1")
     write_flat(flat, signers[0])
     with pytest.raises(PolicyViolation, match="requires provenance and signatures") as error:

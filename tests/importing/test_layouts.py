@@ -60,7 +60,7 @@ def pulp_rpm(root: Path, signer: GpgSigner, *options: str) -> Path:
 
 
 @pytest.mark.parametrize(("component", "suite"), [("main", "bookworm"), ("all", "default")])
-def test_structured_and_simple_publications_of_pulp_deb(run, theirs, tmp_path, repo, component, suite):
+def test_structured_and_simple_publications_of_pulp_deb_are_imported(run, theirs, tmp_path, repo, component, suite):
     with serve(pulp_deb(tmp_path / "deb", theirs, component, suite)) as site:
         suites = () if suite == "default" else (suite,)  # it lists no folders, and default is tried
         assert len(run(site.url, suites=suites).new) == 10
@@ -69,7 +69,7 @@ def test_structured_and_simple_publications_of_pulp_deb(run, theirs, tmp_path, r
 
 
 @pytest.mark.parametrize("options", [(), ("--checksum=sha512", "--general-compress-type=xz")])
-def test_publications_of_pulp_rpm(run, theirs, tmp_path, repo, options):
+def test_publications_of_pulp_rpm_are_imported(run, theirs, tmp_path, repo, options):
     with serve(pulp_rpm(tmp_path / "rpm", theirs, *options)) as site:
         assert len(run(site.url).new) == 5
         assert run(site.url).new == ()

@@ -28,7 +28,7 @@ COMMAND = re.compile(r"inv (import https://packages\.example\.com/kubernetes .*)
         (("--insecure", "--to", "repo", "--address", "x"), "Invalid --address 'x'"),
     ],
 )
-def test_invalid_options(kubeparcel, flat, options, message):
+def test_invalid_options_are_rejected(kubeparcel, flat, options, message):
     exit_code, _, error = kubeparcel("import", str(flat), *options)
     assert (exit_code, message in error) == (2, True), error
 
