@@ -13,7 +13,7 @@ from kubeparcel.model import Format
 from kubeparcel.record_key import VARIABLE
 from tests.acceptance.conftest import Site
 from tests.acceptance.small_packages import small_samples, write_set
-from tests.support.dask_cluster import SECRET, Cluster, wait_for_workers
+from tests.support.dask_cluster import SECRET, Cluster
 
 OPTIONS = ("packages", "--only", "install/cri-tools-alone", "--on", "trixie")
 
@@ -24,16 +24,13 @@ def test_level_runs_in_a_container_of_the_worker_that_has_an_engine(
 ) -> None:
     shutil.move(write_set(small_samples(tmp_path / "new"), Format.DEB, tmp_path), tmp_path / "packages")
     site = Site(tmp_path, {**os.environ, "KUBEPARCEL_CACHE": str(tmp_path / "client"), VARIABLE: SECRET})
-    cluster = Cluster(tmp_path / "cluster")
-    try:
+    with Cluster(tmp_path / "cluster") as cluster:
         cluster.start_scheduler()
         cluster.start_worker("bare", resources="privileged=1", environment={"PATH": str(tmp_path)})
         cluster.start_worker("engine", resources="privileged=1", environment={"KUBEPARCEL_CACHE": str(binaries_cache)})
-        wait_for_workers(cluster.address, {"bare", "engine"})
+        cluster.wait()
         remote = ("--workers", f"dask:{cluster.address}", "--cache-remote", str(cluster.remote))
         (layout, report) = site.json("verify", *OPTIONS, *remote)["levels"]
-    finally:
-        cluster.close()
     assert [check["name"] for check in report["checks"] if check["passed"]] == ["cri-tools-alone"]
     assert {check["not-run"] for check in report["checks"] if not check["passed"]} >= {"not selected by --only"}
     assert report["environment"].startswith(f"trixie (deb) · {session.engine.name} {session.engine.version} on ")

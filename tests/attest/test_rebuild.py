@@ -39,12 +39,12 @@ def test_other_settings_give_another_package_or_none(built, settings, problem):
 
 
 @pytest.mark.parametrize("settings", [[1, 2], "text", {"packages": 7}, {"packages": {"other": {"component": "etcd"}}}])
-def test_settings_of_any_type_are_no_traceback(built, settings):
+def test_settings_of_any_type_cause_no_traceback(built, settings):
     assert rebuild_finding(built, lambda build: build["externalParameters"].update(settings=settings))
 
 
 @pytest.mark.parametrize("time", [2**70, True, "now"])
-def test_a_time_that_no_package_can_have_is_no_traceback(built, time):
+def test_a_time_that_no_package_can_have_causes_no_traceback(built, time):
     rebuild_finding(built, lambda build: build["internalParameters"].update(time=time))
 
 

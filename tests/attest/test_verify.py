@@ -1,7 +1,5 @@
 """Statements are verified for files, folders, repositories and buckets, and by the documented commands."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

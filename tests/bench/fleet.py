@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ from kubeparcel.shared_store import Remote, SharedStore
 from kubeparcel.store import Store
 from tests.bench.figures import Figure
 from tests.bench.packages import Ground
-from tests.support.dask_cluster import SECRET, Cluster, wait_for_workers
+from tests.support.dask_cluster import SECRET, Cluster
 from tests.support.dask_units import TextUnit
 from tests.support.fake_sources import fake_binaries, locked
 from tests.support.memory import peak_megabytes
@@ -74,29 +74,27 @@ def fleet(_: Ground, scratch: Path) -> Iterator[Figure]:
 
 def _measure_cluster(folder: Path, workers: int) -> tuple[float, float]:
     """Return the seconds of building all releases on so many workers of one core, and those of an empty task."""
-    cluster, cores = Cluster(folder), os.sched_getaffinity(0)
-    names = [f"core-{number}" for number in range(workers)]
-    os.sched_setaffinity(0, cores - {0, 1} or {0})
-    try:
+    cores = os.sched_getaffinity(0)
+    with ExitStack() as stack:
+        cluster = stack.enter_context(Cluster(folder))
+        stack.callback(os.sched_setaffinity, 0, cores)
+        os.sched_setaffinity(0, cores - {0, 1} or {0})
         cluster.start_scheduler()
-        for number, name in enumerate(names):
-            cluster.start_worker(name, core=number)
-        wait_for_workers(cluster.address, set(names))
-        with _connected(cluster) as (submit, store):
-            plans, binaries = _releases(["1.33.5"], ARCHES, store, folder)
-            _build(plans, _with_binaries(submit, binaries), store)  # imports and catalogs
-            started = time.monotonic()
-            futures = [submit(TextUnit(f"task {number}")) for number in range(TASKS)]
-            for future in futures:
-                future.result(TIMEOUT)
-            overhead = (time.monotonic() - started) / TASKS
-            plans, binaries = _releases(VERSIONS, ARCHES, store, folder, BINARY_SIZE)
-            started = time.monotonic()
-            _build(plans, _with_binaries(submit, binaries), store)
-            return time.monotonic() - started, overhead
-    finally:
-        os.sched_setaffinity(0, cores)
-        cluster.close()
+        for number in range(workers):
+            cluster.start_worker(f"core-{number}", core=number)
+        cluster.wait()
+        submit, store = stack.enter_context(_connected(cluster))
+        plans, binaries = _releases(["1.33.5"], ARCHES, store, folder)
+        _build(plans, _with_binaries(submit, binaries), store)  # imports and catalogs
+        started = time.monotonic()
+        futures = [submit(TextUnit(f"task {number}")) for number in range(TASKS)]
+        for future in futures:
+            future.result(TIMEOUT)
+        overhead = (time.monotonic() - started) / TASKS
+        plans, binaries = _releases(VERSIONS, ARCHES, store, folder, BINARY_SIZE)
+        started = time.monotonic()
+        _build(plans, _with_binaries(submit, binaries), store)
+        return time.monotonic() - started, overhead
 
 
 @contextmanager

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from kubeparcel.build.planner import FilePlan, OwnedDirectory, PackagePlan, TextContent, plan_packages
 from kubeparcel.config import catalog
+from kubeparcel.config.patch_settings import stamped_version
 from kubeparcel.config.settings import load_settings
+from kubeparcel.lock_models import BuildVariant, Lock
 from tests.support.fake_sources import locked
 
 PACKAGES = ("kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools")
@@ -14,6 +18,15 @@ def plan(kubernetes: str = "1.36.3", **flags: str) -> dict[tuple[str, str], Pack
     """Return the plans for amd64 by package and format, with the settings of the folder."""
     packages = plan_packages(load_settings(flags), locked(kubernetes), catalog.load())
     return {(package.name, str(package.format)): package for package in packages}
+
+
+def compiled_lock(variant: BuildVariant) -> Lock:
+    """Return a lock of binaries that are compiled in a variant, and whose versions name it."""
+    lock = locked(source="go", variant=variant)
+    components = tuple(
+        dataclasses.replace(c, version=stamped_version(variant, c.name, c.version)) for c in lock.components
+    )
+    return dataclasses.replace(lock, source="go", components=components)
 
 
 def describe_file(file: FilePlan) -> str:

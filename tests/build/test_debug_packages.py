@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
 from kubeparcel.build.manifests import finalize
-from kubeparcel.build.planner import plan_packages
+from kubeparcel.build.planner import PackagePlan, plan_packages
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.lock_models import BuildVariant, Lock
+from kubeparcel.lock_models import BuildVariant
 from kubeparcel.model import Arch
+from kubeparcel.store import Store
+from tests.build.plans import compiled_lock
 from tests.support.elf_files import elf_of_sections
 from tests.support.fake_sources import locked
 
-DEBUG = BuildVariant(debug=True)
-
-
-def debug_lock() -> Lock:
-    return dataclasses.replace(locked(source="go", variant=DEBUG), source="go")
+DEBUG_LOCK = compiled_lock(BuildVariant(debug=True))
 
 
 def program(identifier: bytes) -> bytes:
@@ -29,7 +27,7 @@ def program(identifier: bytes) -> bytes:
     return elf_of_sections({".note.gnu.build-id": note} if identifier else {".x": b""})
 
 
-def binaries(store, *names: str, identifier: str = "{}"):
+def binaries(store: Store, *names: str, identifier: str = "{}") -> dict[str, str]:
     digests = {}
     for number, name in enumerate(names, 1):
         digests[name] = store.add_bytes(program(bytes([number] * 20) if identifier else b""))
@@ -37,9 +35,10 @@ def binaries(store, *names: str, identifier: str = "{}"):
     return digests
 
 
-def plans(workdir):
-    (workdir / "kubeparcel.yaml").write_text("go: {debug: true}\n")
-    return {plan.name: plan for plan in plan_packages(load_settings({}), debug_lock(), catalog.load())}
+def plans(workdir: Path, packages: str = "") -> dict[str, PackagePlan]:
+    """Return the plans of all packages by name; `packages` are settings."""
+    (workdir / "kubeparcel.yaml").write_text(f"go: {{debug: true}}\n{packages}")
+    return {plan.name: plan for plan in plan_packages(load_settings({}), DEBUG_LOCK, catalog.load())}
 
 
 def test_each_package_with_programs_has_one_with_their_symbols(workdir):
@@ -63,7 +62,7 @@ def test_each_package_with_programs_has_one_with_their_symbols(workdir):
 )
 def test_files_are_named_by_the_build_ids_of_the_programs(workdir, store, package, names):
     plan = plans(workdir)[package]
-    manifest = finalize(plan, debug_lock(), {(plan.component, Arch.AMD64): binaries(store, *names)}, store)
+    manifest = finalize(plan, DEBUG_LOCK, {(plan.component, Arch.AMD64): binaries(store, *names)}, store)
     files = {file.path: file for file in manifest.files}
     record = next(file for path, file in files.items() if path.endswith("provenance.json"))
     recorded = json.loads(store.path(record.sha256).read_text())
@@ -80,18 +79,14 @@ def test_files_are_named_by_the_build_ids_of_the_programs(workdir, store, packag
 
 def test_packages_of_all_programs_do_not_contain_the_symbols(workdir, store):
     plan = plans(workdir)["kubernetes-cni"]
-    manifest = finalize(plan, debug_lock(), {("cni", Arch.AMD64): binaries(store, "bridge")}, store)
+    manifest = finalize(plan, DEBUG_LOCK, {("cni", Arch.AMD64): binaries(store, "bridge")}, store)
     assert [file.path for file in manifest.files if file.path.startswith("/opt/cni/bin/")] == ["/opt/cni/bin/bridge"]
 
 
 def test_removed_programs_have_no_symbols(workdir, store):
-    (workdir / "kubeparcel.yaml").write_text(
-        "go: {debug: true}\npackages:\n"
-        "  kubernetes-cni:\n    files:\n      - {path: /opt/cni/bin/bridge, remove: true}\n"
-    )
-    planned = {plan.name: plan for plan in plan_packages(load_settings({}), debug_lock(), catalog.load())}
+    planned = plans(workdir, "packages: {kubernetes-cni: {files: [{path: /opt/cni/bin/bridge, remove: true}]}}\n")
     digests = {("cni", Arch.AMD64): binaries(store, "bridge", "portmap")}
-    manifest = finalize(planned["kubernetes-cni-dbgsym"], debug_lock(), digests, store)
+    manifest = finalize(planned["kubernetes-cni-dbgsym"], DEBUG_LOCK, digests, store)
     (debug,) = [file for file in manifest.files if file.path.endswith(".debug")]
     assert store.path(debug.sha256).read_text() == "symbols of portmap"
 
@@ -100,4 +95,4 @@ def test_program_without_a_build_id_has_no_debug_package(workdir, store):
     plan = plans(workdir)["kubelet-dbgsym"]
     digests = binaries(store, "kubelet", identifier="")
     with pytest.raises(ConfigurationError, match="/usr/bin/kubelet has no build ID"):
-        finalize(plan, debug_lock(), {("kubernetes", Arch.AMD64): digests}, store)
+        finalize(plan, DEBUG_LOCK, {("kubernetes", Arch.AMD64): digests}, store)

@@ -1,7 +1,5 @@
 """Planning hundreds of units needs seconds and little memory."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Programs of Kubernetes that the catalog does not name, packaged by naming them."""
 
-from __future__ import annotations
-
 import pytest
 
 from kubeparcel.build.lock import comparison, lockfile

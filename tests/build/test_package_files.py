@@ -1,11 +1,9 @@
-"""Package files: equal bytes anywhere, their files, scriptlets and relations as dpkg and rpm read them."""
+"""Package files: their files, scriptlets and relations as dpkg and rpm read them."""
 
 from __future__ import annotations
 
 import io
-import os
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
@@ -15,56 +13,11 @@ from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.store import Store
 from tests.build.assembled import assembled, manifests
 from tests.conftest import isolate_environment
-from tests.support.checkout import ROOT
 from tests.support.fake_sources import BINARIES, locked, stored
 
 
 def command_output(*argv: str | Path) -> str:
     return subprocess.run(argv, capture_output=True, check=True, text=True).stdout
-
-
-# --- Reproducibility -----------------------------------------------------------------------------
-
-BUILD = """
-import os, sys
-from pathlib import Path
-from kubeparcel.store import Store
-from tests.conftest import locked, stored
-from tests.build.assembled import assembled, manifests
-os.umask(int(sys.argv[2], 8))
-store, lock = Store(Path(sys.argv[1])), locked("1.37.0-rc.1")
-for package in assembled(manifests(lock, stored(lock.artifacts, store), store), store):
-    print(package.sha256, package.manifest.file_name)
-"""
-
-
-def build_in_subprocess(folder: Path, umask: str, **env: str) -> str:
-    """Return the digests of all packages, built in a new process in a folder."""
-    folder.mkdir(parents=True)
-    process = subprocess.run(
-        [sys.executable, "-c", BUILD, folder / "cache", umask],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}/packaging:{ROOT}", **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
-    return process.stdout
-
-
-def test_equal_inputs_give_equal_bytes_in_another_environment(tmp_path):
-    """With another path, umask, time zone, language, home and user name, and at a later time."""
-    first = build_in_subprocess(tmp_path / "first", "022", TZ="UTC", LANG="C.UTF-8", LC_ALL="C.UTF-8")
-    environment = {"TZ": "Asia/Kathmandu", "LANG": "tr_TR.UTF-8", "LC_ALL": "C", "HOME": "/nowhere"}
-    second = build_in_subprocess(
-        tmp_path / "a folder/ünïcode", "077", **environment, USER="nobody", HOSTNAME="elsewhere"
-    )
-    assert len(first.splitlines()) == 10
-    assert second == first
-
-
-# --- As read by dpkg-deb and rpm ------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

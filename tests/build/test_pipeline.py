@@ -1,7 +1,5 @@
 """The steps of a build: fetching and assembling."""
 
-from __future__ import annotations
-
 import json
 
 from kubeparcel.build.lock.resolver import resolve

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.build.plans import plan
+from tests.support.programs import write_program
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ from tests.build.plans import plan
         ("cri-tools", "deb", "official", set()),
     ],
 )
-def test_scriptlets_run_at_these_script_names(workdir, package, format_, layout, scriptlets):
+def test_packages_have_the_expected_scriptlets(workdir, package, format_, layout, scriptlets):
     assert set(plan(layout=layout)[package, format_].scripts) == scriptlets
 
 
@@ -40,12 +41,10 @@ def test_scriptlets_are_valid_shell_and_only_those_of_debs_have_a_shebang(workdi
 
 
 def scriptlet_runner(folder: Path) -> Callable[[str, str], list[str]]:
-    """Return a function that runs a scriptlet and returns the calls of a fake systemctl."""
-    systemctl, calls = folder / "systemctl", folder / "calls"
-    systemctl.write_text(f'#!/bin/sh\necho "$@" >> {calls}\n')
-    systemctl.chmod(0o755)
-    (folder / "dpkg-maintscript-helper").write_text(f'#!/bin/sh\necho "$@" >> {calls}\n')
-    (folder / "dpkg-maintscript-helper").chmod(0o755)
+    """Return a function that runs a scriptlet; it returns the calls of a fake systemctl and of dpkg's helper."""
+    calls = folder / "calls"
+    for name in ("systemctl", "dpkg-maintscript-helper"):
+        write_program(folder / name, f'#!/bin/sh\necho "$@" >> {calls}\n')
     runtime_folder = folder / "run/systemd/system"
     runtime_folder.mkdir(parents=True)
 

@@ -1,7 +1,5 @@
 """File names, versions, times and fields of the planned packages."""
 
-from __future__ import annotations
-
 import pytest
 
 from kubeparcel.build.planner import plan_packages

@@ -42,6 +42,11 @@ def build(workdir: Path, lock: Lock, binaries: Binaries, store: Store, log: Reco
     return build_packages
 
 
+@pytest.fixture
+def builder(workdir: Path, log: RecordingLog) -> PreviousRevision:
+    return PreviousRevision(settings.load_settings({}), log)
+
+
 def versions(packages: Sequence[PackageContents]) -> dict[tuple[str, str], str]:
     return {(package.format, package.name): f"{package.version}-{package.revision}" for package in packages}
 
@@ -50,33 +55,28 @@ def programs(packages: Sequence[PackageContents]) -> set[tuple[str, str]]:
     return {(e.path, e.sha256) for package in packages for e in package.entries if e.mode & 0o111 and e.kind == "file"}
 
 
-def other_store(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    monkeypatch.setenv("KUBEPARCEL_CACHE", str(folder))
-
-
 @pytest.mark.parametrize("cache", ["the same", "an empty one"])
-def test_previous_revision_has_the_versions_and_binaries_of_the_packages(build, log, tmp_path, monkeypatch, cache):
+def test_previous_revision_has_the_versions_and_binaries_of_the_packages(build, builder, tmp_path, monkeypatch, cache):
     packages = build(revision="3")
     if cache != "the same":
-        other_store(monkeypatch, tmp_path / "other-cache")
-    previous = read_packages(PreviousRevision(settings.load_settings({}), log).build(packages, tmp_path / "previous"))
+        monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "other-cache"))
+    previous = read_packages(builder.build(packages, tmp_path / "previous"))
     assert versions(previous) == {key: f"{version}~0" for key, version in versions(packages).items()}
     assert versions(previous)["deb", "kubelet"] == "1.36.3-3~0"
     assert programs(previous) == programs(packages)
 
 
-def test_previous_revision_has_only_the_packages_and_formats_under_test(build, log, tmp_path):
+def test_previous_revision_has_only_the_packages_and_formats_under_test(build, builder, tmp_path):
     packages = [
         p for p in build() if (p.format, p.name) in {("deb", "kubelet"), ("deb", "kubectl"), ("rpm", "kubectl")}
     ]
-    previous = read_packages(PreviousRevision(settings.load_settings({}), log).build(packages, tmp_path / "previous"))
+    previous = read_packages(builder.build(packages, tmp_path / "previous"))
     assert versions(previous).keys() == versions(packages).keys()
 
 
 @pytest.mark.parametrize("layout", ["etc", "official"])
-def test_layout_is_that_of_the_packages(build, log, tmp_path, layout):
+def test_layout_is_that_of_the_packages(build, builder, tmp_path, layout):
     packages = build(layout=layout, format="deb")
-    builder = PreviousRevision(settings.load_settings({}), log)
     previous = {p.name: p for p in read_packages(builder.build(packages, tmp_path / "previous"))}
     for package in packages:
         assert {e.path for e in package.entries} == {e.path for e in previous[package.name].entries}
@@ -85,9 +85,8 @@ def test_layout_is_that_of_the_packages(build, log, tmp_path, layout):
     assert {e.path for e in other["kubeadm"].entries} != {e.path for e in previous["kubeadm"].entries}
 
 
-def test_packages_of_others_have_no_previous_revision(build, log, tmp_path):
+def test_packages_of_others_have_no_previous_revision(build, builder, tmp_path):
     packages = [replace(package, entries=()) for package in build(format="deb")]
-    builder = PreviousRevision(settings.load_settings({}), log)
     assert builder.build(packages, tmp_path / "previous") == []
     assert builder.build_other_layout(packages, tmp_path / "other") == []
     assert not (tmp_path / "previous").exists()
@@ -106,9 +105,8 @@ def test_packages_of_others_have_no_previous_revision(build, log, tmp_path):
         {"binaries": {"kubectl": None}},
     ],
 )
-def test_packages_with_a_forged_record_have_no_previous_revision(build, log, tmp_path, change):
+def test_packages_with_a_forged_record_have_no_previous_revision(build, builder, tmp_path, change):
     packages = [forge(p, change) if p.name == "kubectl" else p for p in build(format="deb")]
-    builder = PreviousRevision(settings.load_settings({}), log)
     previous = {package.name for package in read_packages(builder.build(packages, tmp_path / "previous"))}
     assert previous == {package.name for package in packages} - {"kubectl"}
 

@@ -12,6 +12,8 @@ from kubeparcel.store import Store
 from tests.build.plans import paths, plan
 from tests.support.fake_sources import locked, stored
 
+DEBIAN_PLUGINS = "containernetworking-plugins"
+
 
 @pytest.fixture
 def write(workdir):
@@ -104,10 +106,7 @@ def test_removing_an_unknown_binary_is_an_error(write, store):
     [
         ("files: [{path: /etc/kubernets, remove: true}]", "files.0: kubelet has no file /etc/kubernets to remove."),
         ("relations: [{depends: iptable, remove: true}]", "relations.0: kubelet has no depends iptable to remove."),
-        (
-            "relations: [{recommends: util-linux, remove: true}]",
-            "relations.0: kubelet has no recommends util-linux to remove.",
-        ),
+        ("relations: [{recommends: mount, remove: true}]", "relations.0: kubelet has no recommends mount to remove."),
         ("scripts: [{at: preinstall, remove: true}]", "scripts.0: kubelet has no preinstall to remove."),
     ],
 )
@@ -118,25 +117,22 @@ def test_removing_what_the_catalog_does_not_have_is_an_error_with_its_line(write
     assert error.value.message.startswith(f"kubeparcel.yaml:2: packages.kubelet.{message}")
 
 
-def test_error_names_what_is_similar(write):
-    write("kubelet", "files: [{path: /etc/kubernets, remove: true}]")
-    with pytest.raises(ConfigurationError, match="Did you mean /etc/kubernetes"):
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ("files: [{path: /etc/kubernets, remove: true}]", "Did you mean /etc/kubernetes"),
+        (
+            "files: [{path: /etc/kubernetes, remove: true, dir: true}]",
+            "remove: true removes the path, so it has no content",
+        ),
+        ("scripts: [{at: postinstall}]", "expected a template"),
+    ],
+    ids=["similar path", "content of a removed path", "script without a template"],
+)
+def test_invalid_rows_are_errors(write, rows, problem):
+    write("kubelet", rows)
+    with pytest.raises(ConfigurationError, match=problem):
         load_settings({})
-
-
-def test_removal_has_no_content(write):
-    write("kubelet", "files: [{path: /etc/kubernetes, remove: true, dir: true}]")
-    with pytest.raises(ConfigurationError, match="remove: true removes the path, so it has no content"):
-        load_settings({})
-
-
-def test_script_needs_a_template_unless_it_is_removed(write):
-    write("kubelet", "scripts: [{at: postinstall}]")
-    with pytest.raises(ConfigurationError, match="expected a template"):
-        load_settings({})
-
-
-# --- The folder of CNI plugins -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -157,12 +153,8 @@ def test_plugins_are_in_the_chosen_folder_and_its_parents_are_owned(workdir, fol
 @pytest.mark.parametrize(
     ("folder", "format_", "conflicts"),
     [
-        (
-            "/usr/lib/cni",
-            "deb",
-            [("conflicts", "containernetworking-plugins"), ("replaces", "containernetworking-plugins")],
-        ),
-        ("/usr/libexec/cni", "rpm", [("conflicts", "containernetworking-plugins")]),
+        ("/usr/lib/cni", "deb", [("conflicts", DEBIAN_PLUGINS), ("replaces", DEBIAN_PLUGINS)]),
+        ("/usr/libexec/cni", "rpm", [("conflicts", DEBIAN_PLUGINS)]),
         ("/usr/lib/cni", "rpm", [("conflicts", "cni-plugins")]),
         ("/opt/cni/bin", "deb", []),
         ("/opt/cni/bin", "rpm", []),

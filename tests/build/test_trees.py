@@ -24,6 +24,7 @@ from tests.support.one_release import build, resolve_or_load, update_lock
 from tests.support.recording_log import RecordingLog
 
 URL = "https://git.example.com/acme/kubernetes.git"
+LATER = {"fix.txt": "later\n"}
 SETTINGS = "compression: fast\nsource: tree:src/kubernetes\ntrees: {cri-tools: src/cri-tools, cni: src/cni}\n"
 
 
@@ -77,25 +78,22 @@ def test_invalid_commit_in_a_lock_is_an_error(kubernetes, workdir, change):
         resolve()
 
 
-def later(tree: GitTree) -> None:
-    tree.commit({"fix.txt": "later\n"})
-
-
-def dirty(tree: GitTree) -> None:
-    tree.write({"cmd/kubelet/new.go": "package main\n"})
-
-
-def tagged(tree: GitTree) -> None:
-    tree.git("tag", "v1.36.3+acme.1")
-
-
 @pytest.mark.parametrize(
     ("change", "problem", "end"),
     [
-        (later, r"kubernetes: locked commit \w{12}, the git tree is at \w{12}", ""),
-        (dirty, r"kubernetes: the git tree has uncommitted changes \(cmd/kubelet/new.go\), locked with none", "-dirty"),
-        (tagged, r"kubernetes: locked 1\.36\.3\+1\.g\w+, the git tree is 1\.36\.3\+acme\.1 by its tags", "+acme.1"),
+        (lambda tree: tree.commit(LATER), r"kubernetes: locked commit \w{12}, the git tree is at \w{12}", ""),
+        (
+            lambda tree: tree.write({"cmd/kubelet/new.go": "package main\n"}),
+            r"kubernetes: the git tree has uncommitted changes \(cmd/kubelet/new.go\), locked with none",
+            "-dirty",
+        ),
+        (
+            lambda tree: tree.git("tag", "v1.36.3+acme.1"),
+            r"kubernetes: locked 1\.36\.3\+1\.g\w+, the git tree is 1\.36\.3\+acme\.1 by its tags",
+            "+acme.1",
+        ),
     ],
+    ids=["later", "dirty", "tagged"],
 )
 def test_tree_in_another_state_than_locked_is_resolved_again_unless_locked(kubernetes, change, problem, end):
     version = resolve()
@@ -184,7 +182,7 @@ def test_packages_are_built_checked_and_name_the_commit_and_can_be_rebuilt_later
     (plan,) = preview_releases(Releases((load_settings({}),), (0,)), QuietLog(), locked=True)
     assert plan.as_text().endswith("everything is up to date")
     # Later the tree has moved on, and a clone still has the commit.
-    later(kubernetes)
+    kubernetes.commit(LATER)
     clone = kubernetes.clone(workdir / "elsewhere/clone")
     monkeypatch.setenv("KUBEPARCEL_SOURCE", f"tree:{clone.folder}")
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(workdir / "other-cache"))

@@ -13,6 +13,7 @@ from kubeparcel.bundle.model import Manifest
 from kubeparcel.console import QuietLog
 from kubeparcel.repository.signing.signer import open_signer
 from tests.bundle.conftest import read_members
+from tests.support.programs import write_program
 
 TOOLS = (
     *("sh", "sed", "grep", "awk", "cut", "tr", "base64", "sha256sum", "mktemp", "rm", "cat", "wc", "dirname", "mkdir"),
@@ -50,8 +51,7 @@ class Machine:
     def stub(self, name: str, text: str = "") -> None:
         """Put a stand-in on the PATH, or replace it."""
         (self.bin / name).unlink(missing_ok=True)
-        (self.bin / name).write_text(text or STUBS[name])
-        (self.bin / name).chmod(0o755)
+        write_program(self.bin / name, text or STUBS[name])
 
     def render(self, manifest: Manifest) -> None:
         """Write the script for another manifest, and sign the bundle again."""

@@ -1,7 +1,5 @@
 """Which requirements of packages none of them meets."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest

@@ -1,7 +1,5 @@
 """The task: options that do not go together, and the documents for machines."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -59,7 +59,7 @@ def test_source_may_be_a_repository(make, key, tmp_path):
     assert json.loads(read_members(make("k.tar", source=source, hosts=("trixie",)).target)[model.MANIFEST])["packages"]
 
 
-def test_images_that_cannot_be_had_are_listed(make, hosts, monkeypatch):
+def test_unavailable_images_are_listed(make, hosts, monkeypatch):
     hosts.images = IMAGES
 
     def collect(session, version, names, scratch: Path) -> Images:
@@ -129,7 +129,7 @@ def test_an_existing_file_is_not_replaced(make, tmp_path):
     assert (tmp_path / "k.tar").read_text() == "mine"
 
 
-def test_a_host_that_cannot_be_had_is_named_with_the_reason(make, hosts):
+def test_an_unavailable_host_is_named_with_the_reason(make, hosts):
     hosts.unavailable = "registry is unreachable"
     with pytest.raises(EngineUnavailable, match="host trixie is unavailable: registry is unreachable"):
         make()

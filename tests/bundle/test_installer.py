@@ -139,7 +139,7 @@ def test_rpm_forgets_the_key_after_the_run(machine):
 
 
 @pytest.mark.parametrize("manager", ["dnf", "zypper"])
-def test_failed_scriptlets_are_reported(machine, manager):
+def test_failed_scriptlets_are_reported_and_the_key_is_forgotten(machine, manager):
     script = (machine.top / model.INSTALLER).read_text()
     (machine.top / model.INSTALLER).write_text(script.replace("|dnf|", f"|{manager}|"))
     machine.sign()

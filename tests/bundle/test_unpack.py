@@ -80,7 +80,7 @@ def test_truncated_zstd_is_refused(tmp_path):
         unpack(tmp_path / "b.tar.zst", tmp_path)
 
 
-def test_bombs_stop_at_a_limit(tmp_path, monkeypatch):
+def test_compression_bombs_stop_at_a_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "RATIO_FREE", 1 << 20)
     bomb = zstandard.compress(write(tmp_path / "w.tar", entry(f"{TOP}a", size=4 << 20)).read_bytes())
     (tmp_path / "b.tar.zst").write_bytes(bomb)

@@ -82,7 +82,7 @@ def test_an_unsigned_statement_about_the_repository_is_refused(doctor, repo):
     assert doctor(repo, quick=True).failed_checks == {"attestations": {"statement-signature"}}
 
 
-def test_a_package_that_the_statement_does_not_list_so_is_noticed(doctor, repo):
+def test_a_package_with_other_bytes_than_in_its_statement_is_noticed(doctor, repo):
     deb(kubelet(repo, "").parent, "kubelet", "1.36.3-1", body=b"other\n")
     assert "files" in doctor(repo).failed_checks["apt stable"]
 

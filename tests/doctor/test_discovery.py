@@ -1,7 +1,5 @@
 """Repositories are discovered below a folder, and by the URL of one of their parts."""
 
-from __future__ import annotations
-
 import shutil
 
 import pytest

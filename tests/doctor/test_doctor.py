@@ -1,7 +1,5 @@
 """The examination as a whole: its report, its options, and what it does not report."""
 
-from __future__ import annotations
-
 import json
 import random
 import re
@@ -16,8 +14,10 @@ from kubeparcel.doctor.reader import FolderReader
 from kubeparcel.reports.results import CheckState
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
+from kubeparcel.repository.storage.s3 import S3Storage
 from tests.doctor.conftest import PACKAGE_FILE_CHECKS
 from tests.support.recorded_calls import record_calls
+from tests.support.repository_fixtures import publish_folder
 from tests.support.task_runs import exit_code
 
 DEB = "apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
@@ -36,6 +36,15 @@ def test_published_repository_passes_all_checks(published, doctor):
     else:
         assert "sqv (sqv is not installed)" in report.as_text()
         assert re.search(r"53 checks: 49 pass, 4 not run", report.as_text())
+
+
+def test_bucket_is_examined_as_a_folder(bucket, key, dist, doctor):
+    publish_folder(dist, bucket)
+    report = doctor(bucket)
+    assert report.failed_checks == {}
+    assert sum(len(subject.packages) for subject in report.subjects) == 20
+    S3Storage.from_url(bucket).remove(["apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"])
+    assert doctor(bucket).failed_checks == {"apt stable": {"files"}, "apt v1.36": {"files"}}
 
 
 def test_missing_file_fails_in_each_suite_that_lists_it(damaged, doctor):

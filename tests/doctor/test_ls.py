@@ -105,7 +105,7 @@ def test_versions_are_ordered_as_package_managers_do(ls, publish, tmp_path):
     assert "1.9-1" not in out
 
 
-def test_text_has_the_same_in_80_columns(ls, two_patches):
+def test_text_lists_the_same_in_80_columns(ls, two_patches):
     code, out, err = ls(two_patches)
     assert (code, err) == (0, "")
     first, *lines = out.splitlines()

@@ -51,7 +51,7 @@ def test_a_large_head_is_parsed_a_few_times(format_, monkeypatch):
         (Format.RPM, rpm(File("/a"), values={**IDENTITY, 20_000: bytes(600 << 10)}), limits.HEADER_SIZE),
     ],
 )
-def test_a_head_above_a_limit_names_it(format_, data, limit):
+def test_a_head_above_a_limit_is_refused_with_its_name(format_, data, limit):
     check = file_check(format_, data)
     limits.adjust({limit.variable: "512K"})
     try:

@@ -10,17 +10,21 @@ import subprocess
 import pytest
 
 from kubeparcel.doctor.findings import CheckKind
-from kubeparcel.doctor.keys import TrustedKeys
+from kubeparcel.doctor.keys import TrustedKeys, certificate_keys
 from kubeparcel.doctor.package_contents import FileCheck
 from kubeparcel.doctor.package_files import check_file
 from kubeparcel.doctor.reader import FolderReader
 from kubeparcel.doctor.signature_check import SignatureVerifier
-from kubeparcel.errors import ConfigurationError
+from kubeparcel.errors import ConfigurationError, ToolError
+from kubeparcel.files import sha256_of
 from kubeparcel.model import Format
 from kubeparcel.packages.rpm import header
 from kubeparcel.repository.model import Package
-from kubeparcel.repository.signing import keys, rpm_signature
+from kubeparcel.repository.signing import gpg, keys, openpgp, rpm_signature
+from kubeparcel.repository.signing.gpg import GpgHome
+from kubeparcel.repository.signing.keyring import list_keys
 from tests.support.package_builders import rpm
+from tests.support.programs import write_program
 
 
 def test_signatures_by_old_and_new_key_pass_during_a_rotation(publish, repo, doctor):
@@ -51,20 +55,17 @@ def test_rpm_signature_of_header_and_payload_is_verified(published, session_key,
     head = file.read_bytes()
     headers = header.read_headers(head, len(head))
     (tmp_path / "data").write_bytes(head[headers.main.start :])
-    gpg = ["gpg", "--homedir", str(session_key / "keys/default"), "--batch", "--passphrase", ""]
+    command = ["gpg", "--homedir", str(session_key / "keys/default"), "--batch", "--passphrase", ""]
     words = ["--pinentry-mode", "loopback", "-o", str(tmp_path / "sig"), "--detach-sign"]
-    subprocess.run([*gpg, *words, str(tmp_path / "data")], check=True, capture_output=True)
+    subprocess.run([*command, *words, str(tmp_path / "data")], check=True, capture_output=True)
     monkeypatch.setattr(rpm_signature, "SIGNATURE_TAG", 1002)
     target = tmp_path / "signed.rpm"
     signed = rpm_signature.write_signed_copy(file, head, headers, (tmp_path / "sig").read_bytes(), target)
     trusted_keys = TrustedKeys(verifier=SignatureVerifier(published / "key.gpg", tmp_path, 0))
 
     def failed_kinds() -> list[CheckKind]:
-        data = target.read_bytes()
-        import hashlib
-
-        digest = hashlib.sha256(data).hexdigest()
-        package = Package(*(Format.RPM, "kubectl", "1.36.3-1", "x86_64", digest, len(data), digest, ""), target.name)
+        digest, size = sha256_of(target), target.stat().st_size
+        package = Package(*(Format.RPM, "kubectl", "1.36.3-1", "x86_64", digest, size, digest, ""), target.name)
         check = FileCheck(package, target.name, {"sha256": digest})
         return [fault.kind for fault in check_file(FolderReader(tmp_path), check, trusted_keys).faults]
 
@@ -84,9 +85,7 @@ case "$*" in *--policy-as-of*) echo "Policy rejected signature" >&2; exit 1;; es
 
 
 def test_sqv_verifies_by_the_rules_of_today_and_of_the_horizon(published, tmp_path, doctor, monkeypatch):
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/sqv").write_text(SQV)
-    (tmp_path / "bin/sqv").chmod(0o755)
+    write_program(tmp_path / "bin/sqv", SQV)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("SQV_LOG", str(tmp_path / "log"))
     report = doctor(published, suites=["stable"], quick=True, now=1_800_000_000)
@@ -99,11 +98,24 @@ def test_sqv_verifies_by_the_rules_of_today_and_of_the_horizon(published, tmp_pa
 
 
 def test_missing_gpgv_is_reported(published, tmp_path, doctor, monkeypatch):
-    from kubeparcel.errors import ToolError
-
     (tmp_path / "bin").mkdir()
     for name in ("gpg", "gpgconf", "gpg-agent"):
         (tmp_path / "bin" / name).symlink_to(shutil.which(name) or "")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     with pytest.raises(ToolError, match="gpgv is not installed"):
         doctor(published)
+
+
+def exported(home: GpgHome) -> bytes:
+    return openpgp.dearmor(home.run("--armor", "--export").stdout.encode())
+
+
+def test_a_revoked_key_verifies_no_statement():
+    with gpg.temporary_home(private_keys=True) as home:
+        home.run("--quick-generate-key", "owner", "nistp256", "sign", "1d", passphrase="")
+        (key,) = list_keys(home)
+        assert [trusted.key_id for trusted in certificate_keys(exported(home))] == [key.fingerprint]
+        revocation = home.folder / "openpgp-revocs.d" / f"{key.fingerprint}.rev"
+        revocation.write_text(revocation.read_text().replace(":-----BEGIN", "-----BEGIN"))
+        home.run("--import", revocation)
+        assert certificate_keys(exported(home)) == ()

@@ -1,7 +1,5 @@
 """What could not be examined does not pass."""
 
-from __future__ import annotations
-
 import json
 from xml.etree import ElementTree
 

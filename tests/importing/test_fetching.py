@@ -1,7 +1,5 @@
 """An import fetches each package once, and continues after a failure with those that are missing."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import os

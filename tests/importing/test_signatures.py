@@ -1,7 +1,5 @@
 """Indexes and rpms are imported if the given key has signed them, or the user does without that."""
 
-from __future__ import annotations
-
 import pytest
 
 from kubeparcel.console import PlainLog

@@ -1,7 +1,5 @@
 """The task `import`: its options, its result as text and JSON, and the commands of its page."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -1,7 +1,5 @@
 """Pages that an administrator put into a repository are kept and reported."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

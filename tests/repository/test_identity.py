@@ -1,14 +1,13 @@
 """The origin, label and description of a repository, and the sources and scripts of its clients."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 
 import pytest
 
-from tests.repository.task_runs import run_json
+from tests.repository.conftest import run_json
 from tests.support.package_builders import deb
+from tests.support.programs import write_program
 
 
 def test_repository_keeps_its_identity(run, own, workdir):
@@ -22,7 +21,7 @@ def test_repository_keeps_its_identity(run, own, workdir):
     assert "<title>Clusters of &lt;Example&gt; &amp; Co" in (own / "index.html").read_text()
 
 
-def test_default_identity_and_label(run, own):
+def test_label_is_the_origin_by_default(run, own):
     run_json(run, "publish", "--to", "repo", "--origin", "Example")
     assert "Origin: Example\nLabel: Example\n" in (own / "apt/dists/stable/Release").read_text()
 
@@ -40,7 +39,7 @@ def test_change_of_the_identity_is_warned_of(run, own, option):
 
 @pytest.mark.parametrize("option", ["--origin", "--label", "--description"])
 @pytest.mark.parametrize("value", ["a\nValid-Until: x", " x", "x" * 81, "a\x1b[31m"])
-def test_identity_has_to_be_one_printable_line(run, own, option, value):
+def test_identity_must_be_one_printable_line(run, own, option, value):
     code, _, error = run("publish", "--to", "repo", option, value)
     assert (code, f"Invalid {option}" in error) == (2, True)
     assert not own.exists()
@@ -66,7 +65,6 @@ def test_install_script_chooses_the_file_by_the_version_of_apt(run, own, workdir
     deb(workdir / "dist", "own", "1.2-1", "arm64")
     run_json(run, "publish", "--to", "repo")
     programs = workdir / "bin"
-    programs.mkdir()
     scripts = {
         "id": "echo 0",
         "apt-get": "true",
@@ -75,8 +73,7 @@ def test_install_script_chooses_the_file_by_the_version_of_apt(run, own, workdir
         "install": f'shift 3; set -- "$1" "{workdir}/root$2"; mkdir -p "${{2%/*}}"; cp "$1" "$2"',
     }
     for name, text in scripts.items():
-        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
-        (programs / name).chmod(0o755)
+        write_program(programs / name, f"#!/bin/sh\n{text}\n")
     environment = {"PATH": f"{programs}:{os.environ['PATH']}"}
     subprocess.run(["sh", own / "install-apt.sh"], env=environment, check=True, capture_output=True)
     installed = {

@@ -1,13 +1,11 @@
 """Changes of a wrong place, of nothing, or of most packages are refused or confirmed."""
 
-from __future__ import annotations
-
 import io
 
 import pytest
 
 from kubeparcel.repository.storage.s3 import S3Storage
-from tests.repository.task_runs import run_json
+from tests.repository.conftest import run_json
 from tests.support import client_view
 from tests.support.package_builders import deb
 

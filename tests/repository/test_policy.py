@@ -1,7 +1,5 @@
 """Packages that must not be published are rejected, and the repository does not change."""
 
-from __future__ import annotations
-
 import pytest
 
 from kubeparcel.console import QuietLog

@@ -1,7 +1,5 @@
 """Publishing packages: what clients find afterwards."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """What a repository promises about its packages is checked at each change, and remembered."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

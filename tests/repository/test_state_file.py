@@ -1,7 +1,5 @@
 """The state file: format, history, and recovery from the published indexes."""
 
-from __future__ import annotations
-
 import json
 import shutil
 
@@ -19,7 +17,7 @@ from tests.support import client_view
 from tests.support.package_builders import deb, five
 
 
-def test_state_file_round_trip():
+def test_state_file_is_read_as_it_was_written():
     package = Package(Format.RPM, "a", "1-1", "x86_64", "f" * 64, 3, "e" * 64, "b (>= 1)", "a.rpm")
     state = State(3, "me", {"stable": frozenset({package})}, signing_keys=("X:1",))
     data = state_file.dump(state)

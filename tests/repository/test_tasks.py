@@ -12,7 +12,7 @@ import pytest
 
 from kubeparcel import paths
 from kubeparcel.repository.storage.folder import FolderStorage
-from tests.repository.task_runs import run_json
+from tests.repository.conftest import run_json
 from tests.support import client_view
 from tests.support.package_builders import deb
 

@@ -1,7 +1,5 @@
 """Packages of variants, whose versions have a `+`, in repositories of folders, web servers and buckets."""
 
-from __future__ import annotations
-
 from tests.support import client_view
 from tests.support.package_builders import five
 from tests.support.repository_fixtures import publish_folder

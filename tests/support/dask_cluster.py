@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from kubeparcel.record_key import VARIABLE
 from tests.support.checkout import ROOT
@@ -19,14 +20,32 @@ SECRET = "secret of the team"
 
 
 class Cluster:
-    """A scheduler, its address, and its workers by name; `remote` is the folder that they share."""
+    """A scheduler, its address, and its workers; `remote` is the folder that they share.
+
+    A context: its end ends all processes.
+    """
 
     def __init__(self, folder: Path, protocol: str = "tcp", options: Sequence[str] = ()) -> None:
         self.folder, self.remote = folder, folder / "remote"
         self.remote.mkdir(parents=True)
         self.address = f"{protocol}://127.0.0.1:{free_port()}"
         self.options = options
+        self.workers: set[str] = set()
         self._stack = ExitStack()
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def start(self, *workers: str, **options: Any) -> subprocess.Popen[bytes]:
+        """Start the scheduler and these workers, and wait for them; return the scheduler's process."""
+        scheduler = self.start_scheduler()
+        for name in workers:
+            self.start_worker(name, **options)
+        self.wait()
+        return scheduler
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
         """Start the scheduler, at the same address each time."""
@@ -56,6 +75,7 @@ class Cluster:
             file.write_text(preload)
             preloads = ["--preload", str(file)]
         local = self.folder / f"dask-{name}"
+        self.workers.add(name)
         return self._start(
             "worker",
             *(self.address, "--host", "127.0.0.1", "--no-nanny", "--no-dashboard", "--nthreads", "1"),
@@ -70,13 +90,30 @@ class Cluster:
         )
 
     @contextmanager
-    def worker(self, name: str, **options: object) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a worker until the block ends."""
+    def worker(self, name: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """Run one worker more until the block ends."""
         process = self.start_worker(name, **options)
         try:
+            self.wait()
             yield process
         finally:
             stop(process)
+            self.workers.remove(name)
+
+    def wait(self) -> None:
+        """Wait until the scheduler knows exactly the workers that run."""
+        from distributed import Client
+
+        with Client(self.address, set_as_default=False, timeout=TIMEOUT) as client:
+            present: set[str] = set()
+
+            def complete() -> bool:
+                nonlocal present
+                workers = client.scheduler_info(n_workers=-1)["workers"].values()
+                present = {worker["name"] for worker in workers if worker["resources"]}  # these follow a moment later
+                return present == self.workers
+
+            assert wait_until(complete), present
 
     def _start(
         self, kind: str, *args: str, environment: Mapping[str, str] | None = None, prefix: Sequence[str] = ()
@@ -91,32 +128,12 @@ class Cluster:
         self._stack.callback(stop, process)
         return process
 
-    def close(self) -> None:
-        """End all processes."""
-        self._stack.close()
-
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     """Kill a process with its children, and wait for its end."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(TIMEOUT)
-
-
-def wait_for_workers(address: str, names: set[str]) -> None:
-    """Wait until the scheduler knows exactly these workers."""
-    from distributed import Client
-
-    with Client(address, set_as_default=False, timeout=TIMEOUT) as client:
-        present: set[str] = set()
-
-        def complete() -> bool:
-            nonlocal present
-            workers = client.scheduler_info(n_workers=-1)["workers"].values()
-            present = {worker["name"] for worker in workers if worker["resources"]}  # these follow a moment later
-            return present == names
-
-        assert wait_until(complete), present
 
 
 def certificates(folder: Path) -> list[str]:

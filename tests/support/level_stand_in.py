@@ -14,6 +14,7 @@ from kubeparcel.hosts.session import Session
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.level_runner import HostLevel, LevelRun, PlannedScenario
 from kubeparcel.verify.scenario import HostContext, Scenario, Step
+from tests.support.programs import write_program
 
 ENGINE = """\
 #!/bin/sh
@@ -46,10 +47,8 @@ esac
 
 def engine(folder: Path, containers: Path) -> dict[str, str]:
     """Write the engine into a folder, and return the variables with which it is found."""
-    folder.mkdir(exist_ok=True)
     containers.mkdir(parents=True)
-    (folder / "podman").write_text(ENGINE)
-    (folder / "podman").chmod(0o755)
+    write_program(folder / "podman", ENGINE)
     return {"PATH": f"{folder}:/usr/bin:/bin", "CONTAINERS": str(containers)}
 
 

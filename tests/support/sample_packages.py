@@ -20,9 +20,10 @@ from kubeparcel.model import Arch, Version
 from kubeparcel.packages import nfpm
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.store import Store
+from tests.support import fake_sources
 from tests.support.elf_files import Go, elf
 
-RELEASED = 1_784_743_658
+RELEASED = fake_sources.RELEASED["kubernetes"]
 GO = {
     "kubernetes": Go(),
     "cri-tools": Go("sigs.k8s.io/cri-tools", "v1.36.0"),

@@ -21,12 +21,13 @@ from urllib.parse import urlsplit
 
 from kubeparcel.model import Arch, Version
 from kubeparcel.sources.upstream import Upstream
+from tests.support import fake_sources
 from tests.support.archive_builders import tar_archive
 from tests.support.elf_files import elf_bytes
 from tests.support.loopback import serve
 from tests.support.sigstore_authority import SignedFile, authority
 
-RELEASED = 1_784_743_658
+RELEASED = fake_sources.RELEASED["kubernetes"]
 
 
 @dataclass

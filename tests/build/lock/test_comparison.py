@@ -1,7 +1,5 @@
 """Locks compared: with requests, with the locks before them, and what is kept of those."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest

@@ -1,7 +1,5 @@
 """kubeparcel.lock: written, and read again."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest
@@ -25,8 +23,14 @@ def test_read_accepts_an_existing_file(path):
 
 @pytest.mark.parametrize(
     "lock",
-    [locked(), locked("1.37.0-rc.1", arches=tuple(Arch), source="upstream"), GO_LOCK],
-    ids=["one architecture", "all of them", "from Go"],
+    [
+        locked(),
+        locked("1.37.0-rc.1", arches=tuple(Arch), source="upstream"),
+        GO_LOCK,
+        with_kubelet(locked(), signature=SIGNATURE, checksum="sha512"),
+        with_kubelet(locked(), signature=dataclasses.replace(SIGNATURE, time=0)),
+    ],
+    ids=["one architecture", "all of them", "from Go", "signed", "signed without a time"],
 )
 def test_read_returns_the_written_lock(path, lock):
     write(lock, path)
@@ -67,10 +71,8 @@ def test_file_name_is_kubeparcel_lock():
     assert lockfile.NAME == "kubeparcel.lock"
 
 
-def test_signer_and_checksum_are_written_and_read(tmp_path):
-    lock = with_kubelet(locked(), signature=SIGNATURE, checksum="sha512")
-    write(lock, tmp_path / "kubeparcel.lock")
-    text = (tmp_path / "kubeparcel.lock").read_text()
+def test_signer_and_checksum_are_written(path):
+    write(with_kubelet(locked(), signature=SIGNATURE, checksum="sha512"), path)
     assert (
         "      checksum: sha512\n"
         "      signature:\n"
@@ -78,11 +80,4 @@ def test_signer_and_checksum_are_written_and_read(tmp_path):
         "        issuer: https://accounts.example.org\n"
         "        log-index: 123\n"
         "        time: '2026-07-22T18:07:38+00:00'\n"
-    ) in text
-    assert read(tmp_path / "kubeparcel.lock") == lock
-
-
-def test_signature_without_a_time_is_written_and_read(tmp_path):
-    lock = with_kubelet(locked(), signature=dataclasses.replace(SIGNATURE, time=0))
-    write(lock, tmp_path / "kubeparcel.lock")
-    assert read(tmp_path / "kubeparcel.lock") == lock
+    ) in path.read_text()

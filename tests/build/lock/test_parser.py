@@ -1,7 +1,5 @@
 """Errors of an invalid or hostile kubeparcel.lock."""
 
-from __future__ import annotations
-
 import pytest
 
 from kubeparcel.build.lock.lockfile import dump, read
@@ -73,16 +71,17 @@ def test_read_rejects_other_yaml(path, text):
         read(path)
 
 
-def test_read_rejects_bytes_that_are_not_utf8(path):
-    path.write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigurationError, match=r"^kubeparcel\.lock cannot be read: "):
-        read(path)
-
-
-def test_read_rejects_a_duplicate_artifact(path):
-    artifact = FROM_GO[FROM_GO.index("    - name: cni") :]
-    path.write_text(FROM_GO + artifact)
-    with pytest.raises(ConfigurationError, match="cni has missing or duplicate artifacts"):
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"\xff\xfe", r"^kubeparcel\.lock cannot be read: "),
+        ((FROM_GO + FROM_GO[FROM_GO.index("    - name: cni") :]).encode(), "cni has missing or duplicate artifacts"),
+    ],
+    ids=["not UTF-8", "duplicate artifact"],
+)
+def test_read_rejects_other_bytes_and_duplicate_artifacts(path, data, problem):
+    path.write_bytes(data)
+    with pytest.raises(ConfigurationError, match=problem):
         read(path)
 
 
@@ -103,12 +102,12 @@ def test_read_rejects_a_duplicate_artifact(path):
         ("signature:\n", "signature: nobody\n      other:\n"),
     ],
 )
-def test_invalid_signature_or_checksum_is_an_error(tmp_path, before, after):
+def test_invalid_signature_or_checksum_is_an_error(path, before, after):
     text = dump(with_kubelet(locked(), signature=SIGNATURE, checksum="sha512"))
     assert before in text
-    (tmp_path / "kubeparcel.lock").write_text(text.replace(before, after))
+    path.write_text(text.replace(before, after))
     with pytest.raises(ConfigurationError, match=r"kubeparcel\.lock is invalid"):
-        read(tmp_path / "kubeparcel.lock")
+        read(path)
 
 
 BOMB = (
@@ -132,9 +131,9 @@ BOMB = (
         (b"format: !!python/object:os.system {}", "constructor"),
     ],
 )
-def test_read_rejects_hostile_files_at_once(tmp_path, data, problem):
-    (tmp_path / "kubeparcel.lock").write_bytes(data)
+def test_read_rejects_hostile_files_at_once(path, data, problem):
+    path.write_bytes(data)
     with pytest.raises(ConfigurationError) as caught:
-        read(tmp_path / "kubeparcel.lock")
+        read(path)
     assert problem in caught.value.message
     assert len(caught.value.message) < 600

@@ -1,7 +1,5 @@
 """Listing versions: those that can be built, with their status."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

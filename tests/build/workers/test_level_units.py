@@ -20,13 +20,12 @@ from kubeparcel.errors import DigestError, UsageError
 from kubeparcel.files import sha256_of
 from kubeparcel.hosts.engine import EngineUnavailable
 from kubeparcel.model import Arch
-from kubeparcel.record_key import VARIABLE
 from kubeparcel.reports.results import Report
 from kubeparcel.store import Store
 from kubeparcel.verify.host_levels import open_local_hosts
 from kubeparcel.verify.level_packages import LevelPackages
 from kubeparcel.verify.request import VerifyRequest
-from tests.support.dask_cluster import SECRET, Cluster, wait_for_workers
+from tests.support.dask_cluster import Cluster
 from tests.support.level_stand_in import LEVEL, PRELOAD, engine
 from tests.support.package_builders import deb, rpm
 from tests.support.recording_log import RecordingLog
@@ -45,15 +44,12 @@ def privileged(cluster: Cluster, name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
-    try:
+    with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
         cluster.start_scheduler()
         for name in ("one", "two"):
             cluster.start_worker(name, **privileged(cluster, name))
-        wait_for_workers(cluster.address, {"one", "two"})
+        cluster.wait()
         yield cluster
-    finally:
-        cluster.close()
 
 
 @pytest.fixture
@@ -66,9 +62,7 @@ def gate(cluster: Cluster) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def dist(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(VARIABLE, SECRET)
-    (workdir / "dist").mkdir()
+def dist(workdir: Path) -> Path:
     deb(workdir / "dist", "kubectl", "1.36.3-1", body=b"kubectl")
     deb(workdir / "dist", "kubelet", "1.36.3-1", arch="all", body=b"kubelet")
     return workdir / "dist"
@@ -113,27 +107,24 @@ def test_results_of_workers_are_those_of_a_local_run(cluster, workdir, log, monk
 
 
 def test_worker_without_an_engine_is_named_and_not_used(cluster, workdir, log, gate):
-    with cluster.worker("bare", resources="privileged=1", environment={"PATH": str(workdir)}, preload=PRELOAD):
-        wait_for_workers(cluster.address, {"one", "two", "bare"})
-        with hosts_of(cluster, log) as hosts:
-            futures = start(hosts)
-            assert wait_until(lambda: log.warnings)
-            gate.unlink()
-            assert {check.host for future in futures for check in future.result(TIMEOUT).checks} == {*NAMES}
+    bare = {"resources": "privileged=1", "environment": {"PATH": str(workdir)}, "preload": PRELOAD}
+    with cluster.worker("bare", **bare), hosts_of(cluster, log) as hosts:
+        futures = start(hosts)
+        assert wait_until(lambda: log.warnings)
+        gate.unlink()
+        assert {check.host for future in futures for check in future.result(TIMEOUT).checks} == {*NAMES}
     (warning,) = log.warnings
     assert warning.startswith("Worker bare is not used: No usable container engine; ")
     assert "podman is not installed" in warning
 
 
 def test_level_runs_again_when_its_worker_is_killed(cluster, log, gate):
-    with cluster.worker("victim", **privileged(cluster, "victim")) as victim:
-        wait_for_workers(cluster.address, {"one", "two", "victim"})
-        with hosts_of(cluster, log) as hosts:
-            futures = start(hosts)
-            assert wait_until(lambda: containers(cluster, "victim"))
-            victim.send_signal(signal.SIGKILL)
-            gate.unlink()
-            assert {check.host for future in futures for check in future.result(TIMEOUT).checks} == {*NAMES}
+    with cluster.worker("victim", **privileged(cluster, "victim")) as victim, hosts_of(cluster, log) as hosts:
+        futures = start(hosts)
+        assert wait_until(lambda: containers(cluster, "victim"))
+        victim.send_signal(signal.SIGKILL)
+        gate.unlink()
+        assert {check.host for future in futures for check in future.result(TIMEOUT).checks} == {*NAMES}
 
 
 def test_containers_are_removed_when_the_run_is_interrupted(cluster, log, gate):

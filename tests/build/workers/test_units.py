@@ -15,6 +15,7 @@ import pytest
 from kubeparcel.build.release_build import build_release
 from kubeparcel.build.release_plan import fetch_units, plan_release
 from kubeparcel.build.workers.check_unit import CheckUnit
+from kubeparcel.build.workers.dask_workers import preferred_worker
 from kubeparcel.build.workers.scheduler import LocalWorkers, Scheduler, run_all
 from kubeparcel.build.workers.units import DURATIONS, AssembleUnit, FetchUnit, Resource
 from kubeparcel.config.settings import load_settings
@@ -93,7 +94,7 @@ def test_missing_input_is_named(workdir, lock, binaries, store, log, monkeypatch
 
 
 def test_equal_unit_is_done_once_for_all_who_need_it(store, log):
-    done: list[str] = []
+    done = []
 
     async def both(scheduler: Scheduler) -> list[Any]:
         return await run_all([scheduler.run(Work("same", lambda: done.append("x") or len(done))) for _ in range(2)])
@@ -130,7 +131,7 @@ def test_local_workers_do_the_longest_unit_first(store, log):
 
 
 def test_unit_is_cancelled_when_the_last_release_that_needs_it_fails(store):
-    submitted: dict[str, Future[Any]] = {}
+    submitted = {}
 
     def submit(unit: Any) -> Future[Any]:
         return submitted.setdefault(unit.key, Future())
@@ -154,3 +155,18 @@ def test_unit_is_cancelled_when_the_last_release_that_needs_it_fails(store):
         await other
 
     asyncio.run(run())
+
+
+WORKERS = ("tcp://10.0.0.2:1", "tcp://10.0.0.1:1")
+
+
+def test_the_deb_and_the_rpm_of_a_program_are_made_by_one_worker(lock, binaries, store):
+    preferred = [(m.name, preferred_worker(m, WORKERS)) for m in manifests(lock, binaries, store, format="deb,rpm")]
+    assert len(preferred) == 2 * len(set(preferred)) == 10
+
+
+def test_packages_are_spread_over_the_workers_in_whatever_order_these_are_listed(lock, binaries, store):
+    packages = manifests(lock, binaries, store, format="deb")
+    preferred = [preferred_worker(package, WORKERS) for package in packages]
+    assert set(preferred) == set(WORKERS)
+    assert preferred == [preferred_worker(package, WORKERS[::-1]) for package in packages]

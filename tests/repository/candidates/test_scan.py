@@ -1,7 +1,5 @@
 """Scanning a folder finds its packages, and those that are new since the last publish."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

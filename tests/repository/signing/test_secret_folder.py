@@ -14,6 +14,7 @@ import pytest
 
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository.signing import gpg, secret_folder
+from tests.support.programs import write_program
 from tests.support.waiting import wait_until
 
 HOLD_HOME = """
@@ -70,13 +71,9 @@ def test_killed_process_leaves_no_agent_and_its_folder_is_removed_later(temporar
 
 
 def test_passphrase_is_in_no_file_and_no_argument(temporary, monkeypatch):
-    programs = temporary / "bin"
-    programs.mkdir()
-    (programs / "gpg").write_text(
-        f'#!/bin/sh\nfind /dev/shm {temporary} -type f -exec cat {{}} +\necho "$@"; cat >&2\n'
-    )
-    (programs / "gpg").chmod(0o755)
-    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    script = f'#!/bin/sh\nfind /dev/shm {temporary} -type f -exec cat {{}} +\necho "$@"; cat >&2\n'
+    write_program(temporary / "bin/gpg", script)
+    monkeypatch.setenv("PATH", str(temporary / "bin"), prepend=os.pathsep)
     monkeypatch.setenv(gpg.PASSPHRASE_VARIABLE, "correct-horse")
     result = gpg.GpgHome(temporary).run("--sign", secret=True)
     assert "correct-horse" not in result.stdout

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -48,7 +47,7 @@ def test_publish_to_bucket_writes_the_same_suites_as_to_folder(bucket, key, dist
 
 
 def test_every_task_changes_bucket_and_folder_alike(bucket, key, dist, newer, repo, tmp_path):
-    steps: tuple[Callable[[Target], object], ...] = (
+    steps = (
         lambda to: publish_folder(dist, to.location, suite="testing"),
         lambda to: publish_folder(newer, to.location, suite="testing"),
         lambda to: publisher.copy("testing", "good", to, QuietLog()),

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.support.elf_files import ARM64
 from tests.support.mutants.mutant import OTHER_BINARY, Mutant, both, call, go_build, replace_binary
+from tests.support.sample_packages import Mutation
+
+FIPS = {"-trimpath": "true", "GOFIPS140": "v1.0.0-c2097c7c"}
+
+
+def _kubectl(name: str, mutate: Mutation, check: str, *also: str) -> Mutant:
+    """Return a mutant whose kubectl is another program."""
+    return Mutant(name, "kubectl", mutate, check, also_fails=OTHER_BINARY | {*also})
+
+
+def _compiled(name: str, check: str, **values: Any) -> Mutant:
+    """Return a mutant whose kubectl has another record of its Go build."""
+    return _kubectl(name, replace_binary("/usr/bin/kubectl", go=go_build(**values)), check)
+
 
 BINARIES = (
-    Mutant(
-        "a binary of another architecture",
-        "kubectl",
-        replace_binary("/usr/bin/kubectl", machine=ARM64),
-        "elf-machine",
-        also_fails=OTHER_BINARY,
-    ),
-    Mutant(
+    _kubectl("a binary of another architecture", replace_binary("/usr/bin/kubectl", machine=ARM64), "elf-machine"),
+    _kubectl(
         "a dynamic kubectl",
-        "kubectl",
         replace_binary("/usr/bin/kubectl", needs=("libc.so.6",)),
-        "static",
-        also_fails=OTHER_BINARY | {"c-library-dependency"},
+        *("static", "c-library-dependency"),
     ),
     Mutant(
         "a kubelet with another library than libc",
@@ -27,95 +35,34 @@ BINARIES = (
         "static",
         also_fails=OTHER_BINARY,
     ),
-    Mutant(
+    _kubectl(
         "a script instead of a binary",
-        "kubectl",
         call("replace_content", "/usr/bin/kubectl", "#!/bin/sh\n"),
         "programs-are-binaries",
-        also_fails=OTHER_BINARY,
     ),
-    Mutant(
-        "a binary of another project",
-        "kubectl",
-        replace_binary("/usr/bin/kubectl", go=go_build(module="example.com/kubectl")),
-        "go-module",
-        also_fails=OTHER_BINARY,
-    ),
-    Mutant(
-        "a binary of another version",
-        "kubectl",
-        replace_binary("/usr/bin/kubectl", go=go_build(version="v1.36.2")),
-        "go-module-version",
-        also_fails=OTHER_BINARY,
-    ),
-    Mutant(
-        "a binary with another GOARCH",
-        "kubectl",
-        replace_binary("/usr/bin/kubectl", go=go_build(settings={"-trimpath": "true", "GOARCH": "arm64"})),
-        "go-target",
-        also_fails=OTHER_BINARY,
-    ),
-    Mutant(
-        "built without -trimpath",
-        "kubectl",
-        replace_binary("/usr/bin/kubectl", go=go_build(settings={})),
-        "go-trimpath",
-        also_fails=OTHER_BINARY,
-    ),
-    Mutant(
-        "paths of the build machine",
-        "kubectl",
-        replace_binary("/usr/bin/kubectl", go=go_build(sources=("/home/me/src/main.go",))),
-        "no-build-paths",
-        also_fails=OTHER_BINARY,
-    ),
-    Mutant(
-        "a FIPS module that is not recorded",
-        "kubectl",
-        replace_binary("/usr/bin/kubectl", go=go_build(settings={"-trimpath": "true", "GOFIPS140": "v1.0.0-c2097c7c"})),
-        "provenance-go",
-        also_fails=OTHER_BINARY,
-    ),
-    Mutant(
+    _compiled("a binary of another project", "go-module", module="example.com/kubectl"),
+    _compiled("a binary of another version", "go-module-version", version="v1.36.2"),
+    _compiled("a binary with another GOARCH", "go-target", settings={"-trimpath": "true", "GOARCH": "arm64"}),
+    _compiled("built without -trimpath", "go-trimpath", settings={}),
+    _compiled("paths of the build machine", "no-build-paths", sources=("/home/me/src/main.go",)),
+    _compiled("a FIPS module that is not recorded", "provenance-go", settings=FIPS),
+    _kubectl(
         "a version that does not name the FIPS module",
-        "kubectl",
         both(
-            replace_binary(
-                "/usr/bin/kubectl", go=go_build(settings={"-trimpath": "true", "GOFIPS140": "v1.0.0-c2097c7c"})
-            ),
+            replace_binary("/usr/bin/kubectl", go=go_build(settings=FIPS)),
             call("replace_text", "provenance.json", '"origins"', '"go": {"fips": true}, "origins"'),
         ),
         "provenance-go",
-        also_fails=OTHER_BINARY,
     ),
-    Mutant(
-        "other x86-64 processors than recorded",
-        "kubectl",
-        replace_binary("/usr/bin/kubectl", go=go_build(settings={"-trimpath": "true", "GOAMD64": "v3"})),
-        "provenance-go",
-        also_fails=OTHER_BINARY,
+    _compiled(
+        *("other x86-64 processors than recorded", "provenance-go"), settings={"-trimpath": "true", "GOAMD64": "v3"}
     ),
-    Mutant(
-        "a patched module that is not recorded",
-        "kubectl",
-        replace_binary("/usr/bin/kubectl", go=go_build(modules={"./patched/k8s.io/kubectl": "(devel)"})),
-        "provenance-patches",
-        also_fails=OTHER_BINARY,
+    _compiled(
+        *("a patched module that is not recorded", "provenance-patches"),
+        modules={"./patched/k8s.io/kubectl": "(devel)"},
     ),
-    Mutant(
-        "a patched main module that is not recorded",
-        "kubectl",
-        replace_binary("/usr/bin/kubectl", go=go_build(sum="")),
-        "provenance-patches",
-        also_fails=OTHER_BINARY,
-    ),
-    Mutant(
-        "a toolchain other than recorded",
-        "kubectl",
-        replace_binary("/usr/bin/kubectl", go=go_build(toolchain="go1.20")),
-        "provenance-toolchain",
-        also_fails=OTHER_BINARY,
-    ),
+    _compiled("a patched main module that is not recorded", "provenance-patches", sum=""),
+    _compiled("a toolchain other than recorded", "provenance-toolchain", toolchain="go1.20"),
     Mutant(
         "a digest that is not the binary's",
         "kubectl",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.support.elf_files import elf
 from tests.support.mutants.mutant import (
-    ENV_FILES,
     MISSING_FILE,
     OTHER_BINARY,
     STRAY_FILE,
@@ -15,14 +14,6 @@ from tests.support.mutants.mutant import (
     go_build,
 )
 from tests.support.sample_packages import PackageDraft
-
-
-def _link_binary(draft: PackageDraft) -> None:
-    draft.entry("/usr/bin/kubeadm").update(type="symlink", src="/usr/lib/kubeadm")
-
-
-def _unmark_env_file(draft: PackageDraft) -> None:
-    draft.entry(ENV_FILES[draft.format]).pop("type")
 
 
 def _move_plugins(draft: PackageDraft) -> None:
@@ -41,7 +32,13 @@ FILES = (
         "no-stray-files",
     ),
     Mutant("a license among the plugins", "kubernetes-cni", call("add_file", "/opt/cni/bin/LICENSE"), "no-stray-files"),
-    Mutant("a link instead of the binary", "kubeadm", _link_binary, "file-types", also_fails=OTHER_BINARY),
+    Mutant(
+        "a link instead of the binary",
+        "kubeadm",
+        lambda d: d.entry("/usr/bin/kubeadm").update(type="symlink", src="/usr/lib/kubeadm"),
+        "file-types",
+        also_fails=OTHER_BINARY,
+    ),
     Mutant(
         "a unit only root can read, unasked", "kubelet", call("set_info", UNIT_PATH, mode=0o600), "modes", exact=True
     ),
@@ -57,7 +54,12 @@ FILES = (
         "not-world-writable",
         also_fails=frozenset({"modes"}),
     ),
-    Mutant("an environment file that is not a conffile", "kubelet", _unmark_env_file, "config-files"),
+    Mutant(
+        "an environment file that is not a conffile",
+        "kubelet",
+        change_env_file(lambda d, env: d.entry(env).pop("type")),
+        "config-files",
+    ),
     Mutant(
         "a unit that is a conffile",
         "kubelet",

@@ -6,13 +6,13 @@ from tests.support.mutants.mutant import Mutant, add_relations
 from tests.support.sample_packages import Mutation, PackageDraft
 
 
-def _remove_util_linux(draft: PackageDraft) -> None:
-    kept = [other for other in draft.config["depends"] if not other.startswith("util-linux")]
-    draft.config["depends"] = kept
+def _without_dependency(start: str) -> Mutation:
+    """Return a change: the package lacks the dependencies that start so."""
 
+    def remove(draft: PackageDraft) -> None:
+        draft.config["depends"] = [other for other in draft.config["depends"] if not other.startswith(start)]
 
-def _remove_libc(draft: PackageDraft) -> None:
-    draft.config["depends"] = [o for o in draft.config["depends"] if not o.startswith("libc")]
+    return remove
 
 
 def _without(relation: str) -> Mutation:
@@ -21,7 +21,7 @@ def _without(relation: str) -> Mutation:
 
 
 RELATIONS = (
-    Mutant("a missing dependency", "kubelet", _remove_util_linux, "relations"),
+    Mutant("a missing dependency", "kubelet", _without_dependency("util-linux"), "relations"),
     Mutant("an additional dependency", "kubectl", add_relations("conntrack"), "relations"),
     Mutant("an additional weak dependency", "kubectl", add_relations("socat", relation="recommends"), "relations"),
     Mutant("no conflict with the distribution's kubectl", "kubectl", _without("conflicts"), "relations"),
@@ -69,7 +69,7 @@ RELATIONS = (
         "bundled-modules",
         formats=("rpm",),
     ),
-    Mutant("no C library for a dynamic binary", "kubelet", _remove_libc, "c-library-dependency"),
+    Mutant("no C library for a dynamic binary", "kubelet", _without_dependency("libc"), "c-library-dependency"),
     Mutant(
         "a C library for static binaries",
         "kubectl",

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tests.support.mutants.mutant import BOTH, Mutant, call
-from tests.support.sample_packages import PackageDraft
 
 
 def _script(
@@ -21,10 +20,6 @@ def _script(
     return Mutant(
         f"scriptlet: {name}", package, call("append_to_script", script, text), check, formats, frozenset(also)
     )
-
-
-def _use_python(draft: PackageDraft) -> None:
-    draft.replace_in_script("postinstall", "#!/bin/sh", "#!/usr/bin/python3")
 
 
 _FIRST_INSTALLATION = {"deb": '[ -z "$2" ] && ', "rpm": '[ "$1" -eq 1 ] && '}
@@ -111,7 +106,7 @@ SCRIPTS = (
     Mutant(
         "scriptlet: another interpreter",
         "kubelet",
-        _use_python,
+        call("replace_in_script", "postinstall", "#!/bin/sh", "#!/usr/bin/python3"),
         "scripts-interpreter",
         ("deb",),
         frozenset({"scripts-reload-systemd"}),

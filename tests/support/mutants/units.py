@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from tests.support.mutants.mutant import MISSING_FILE, STRAY_FILE, UNIT_PATH, Mutant, call, change_env_file
-from tests.support.sample_packages import PackageDraft
 
 
 def _unit(name: str, old: str, new: str, check: str, *also: str) -> Mutant:
     return Mutant(
         f"unit: {name}", "kubelet", call("replace_text", UNIT_PATH, old, new), check, also_fails=frozenset(also)
     )
-
-
-def _move_unit_to_etc(draft: PackageDraft) -> None:
-    draft.entry(UNIT_PATH).update(dst="/etc/systemd/system/kubelet.service", type="config|noreplace")
 
 
 UNIT = (
@@ -42,7 +37,13 @@ UNIT = (
         "unit-waits-for-config",
     ),
     _unit("a broken line", "[Service]\n", "[Service\n", "unit-readable", "unit-exec-start", "unit-restart"),
-    Mutant("unit: in /etc", "kubelet", _move_unit_to_etc, "unit-not-in-etc", also_fails=STRAY_FILE | MISSING_FILE),
+    Mutant(
+        "unit: in /etc",
+        "kubelet",
+        lambda d: d.entry(UNIT_PATH).update(dst="/etc/systemd/system/kubelet.service", type="config|noreplace"),
+        "unit-not-in-etc",
+        also_fails=STRAY_FILE | MISSING_FILE,
+    ),
     Mutant(
         "environment file: another variable",
         "kubelet",
