@@ -6,15 +6,18 @@ import shutil
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
 from kubeparcel import paths, templates
 from kubeparcel.build.assembler import assemble_package, discard_packages, manifest_digest
 from kubeparcel.errors import DigestError
+from kubeparcel.lock_models import Binaries
 from kubeparcel.model import Arch
 from kubeparcel.packages import nfpm
 from kubeparcel.packages.manifest import PackageManifest
+from kubeparcel.store import Store
 from tests.build.assembled import assembled, manifests
 from tests.support.elf_files import elf
 
@@ -97,11 +100,17 @@ def test_packages_can_be_built_in_another_process(workdir, lock, binaries, store
     assert [store.has(package.sha256) for package in packages_built] == [True, True]
 
 
-def test_damaged_binary_is_quarantined_and_nothing_is_built(workdir, lock, binaries, store):
-    packages = manifests(lock, binaries, store, format="deb")
+def damage_kubelet(binaries: Binaries, store: Store) -> Path:
+    """Change the bytes of the kubelet in the store; return its path."""
     path = store.path(binaries["kubernetes", Arch.AMD64]["kubelet"])
     path.chmod(0o644)
     path.write_bytes(b"damaged")
+    return path
+
+
+def test_damaged_binary_is_quarantined_and_nothing_is_built(workdir, lock, binaries, store):
+    packages = manifests(lock, binaries, store, format="deb")
+    path = damage_kubelet(binaries, store)
     with pytest.raises(DigestError, match="/usr/bin/kubelet") as error:
         assembled(packages, store)
     assert not path.exists()
@@ -114,9 +123,7 @@ def test_damaged_binary_is_quarantined_and_nothing_is_built(workdir, lock, binar
 
 def test_discard_packages_reports_a_damaged_input_and_forgets_the_package(lock, binaries, store):
     packages = manifests(lock, binaries, store, format="deb")
-    path = store.path(binaries["kubernetes", Arch.AMD64]["kubelet"])
-    path.chmod(0o644)
-    path.write_bytes(b"damaged")
+    path = damage_kubelet(binaries, store)
     packages_built = [assemble_package(package, store) for package in packages]
     failed = [package for package in packages_built if package.manifest.name == "kubelet"]
     with pytest.raises(DigestError, match="/usr/bin/kubelet"):

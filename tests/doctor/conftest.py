@@ -1,10 +1,12 @@
-"""Fixtures of the doctor's tests: a published repository, and a function that examines one."""
+"""Fixtures of the doctor's tests: a published repository, and functions that examine and list one."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from kubeparcel.doctor.report import DoctorReport
 from tests.conftest import isolate_environment
 from tests.support.package_builders import five
 from tests.support.repository_fixtures import (
+    Publish,
     bucket,
     configuration,
     dist,
@@ -25,8 +28,10 @@ from tests.support.repository_fixtures import (
     server,
     session_key,
 )
+from tests.support.task_runs import Run, runner
 
 Doctor = Callable[..., DoctorReport]
+IDENTITY = {"origin": "Example", "label": "Example label", "description": "Packages of Example"}
 PACKAGE_FILE_CHECKS = {"files", "inside", "rpm-signature"}
 
 
@@ -63,3 +68,29 @@ def doctor() -> Doctor:
         return examine(ExaminationRequest(str(location), **options), QuietLog())
 
     return examine_location
+
+
+@pytest.fixture
+def two_patches(publish: Publish, repo: Path, newer: Path, tmp_path: Path) -> Path:
+    """A repository with 1.36.3 for two architectures and 1.36.4 for amd64, in generation 2."""
+    options = {**IDENTITY, "base_url": "https://packages.example.com/k8s"}
+    publish(five(tmp_path / "first", arches=("amd64", "arm64")), options=options)
+    publish(newer)
+    return repo
+
+
+@pytest.fixture
+def ls(capsys: pytest.CaptureFixture[str]) -> Run:
+    return runner(capsys, "ls")
+
+
+@pytest.fixture
+def ls_json(ls: Run) -> Callable[..., dict[str, Any]]:
+    """Return a function that returns the JSON document of a run without messages."""
+
+    def list_as_json(*words: object) -> dict[str, Any]:
+        code, out, err = ls(*words, "--json")
+        assert (code, err) == (0, "")
+        return json.loads(out)
+
+    return list_as_json

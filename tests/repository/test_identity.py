@@ -8,6 +8,7 @@ import pytest
 from tests.repository.conftest import run_json
 from tests.support.package_builders import deb
 from tests.support.programs import write_program
+from tests.support.task_runs import failure
 
 
 def test_repository_keeps_its_identity(run, own, workdir):
@@ -40,8 +41,7 @@ def test_change_of_the_identity_is_warned_of(run, own, option):
 @pytest.mark.parametrize("option", ["--origin", "--label", "--description"])
 @pytest.mark.parametrize("value", ["a\nValid-Until: x", " x", "x" * 81, "a\x1b[31m"])
 def test_identity_must_be_one_printable_line(run, own, option, value):
-    code, _, error = run("publish", "--to", "repo", option, value)
-    assert (code, f"Invalid {option}" in error) == (2, True)
+    assert f"Invalid {option}" in failure(run, "publish", "--to", "repo", option, value)
     assert not own.exists()
 
 

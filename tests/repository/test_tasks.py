@@ -15,6 +15,7 @@ from kubeparcel.repository.storage.folder import FolderStorage
 from tests.repository.conftest import run_json
 from tests.support import client_view
 from tests.support.package_builders import deb
+from tests.support.task_runs import failure
 
 
 def versions(document: dict[str, Any], suite: str, kind: str) -> list[str]:
@@ -56,8 +57,7 @@ def test_options_are_stored_in_the_repository(run, own):
 def test_wait_0_fails_at_once_if_the_repository_is_locked(run, own):
     run_json(run, "publish", "--to", "repo")
     with FolderStorage(own).lease(0):
-        code, _, error = run("retain", "--to", "repo", "--keep", 1, "--wait", 0)
-    assert code == 3
+        error = failure(run, "retain", "--to", "repo", "--keep", 1, "--wait", 0, code=3)
     assert "is locked by another publisher" in error
     assert "--wait SECONDS" in error
 
@@ -82,9 +82,7 @@ def test_passwords_in_urls_are_not_printed(run, own, option, url):
 
 @pytest.mark.parametrize("address", ["packages.example.com/k", "https://a b", "https://a/'$(x)"])
 def test_address_that_is_not_a_url_is_rejected(run, own, address):
-    code, _, output = run("publish", "--to", "repo", "--address", address)
-    assert code == 2
-    assert "use the URL that clients see" in output
+    assert "use the URL that clients see" in failure(run, "publish", "--to", "repo", "--address", address)
     assert not own.exists()
 
 

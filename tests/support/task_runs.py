@@ -19,6 +19,13 @@ def exit_code(*words: object) -> int:
     return int(ended.value.code or 0)
 
 
+def failure(run: Run, *words: object, code: int = 2) -> str:
+    """Run a task that fails with this exit code, and return its standard error."""
+    exit_code, _, error = run(*words)
+    assert exit_code == code, error
+    return error
+
+
 def runner(capsys: pytest.CaptureFixture[str], *task: str) -> Run:
     """Return a function that runs a task, or with none any task, with the words that it gets."""
     return lambda *words: (exit_code(*task, *words), *capsys.readouterr())
