@@ -1,4 +1,4 @@
-"""The doctor checks what a repository promises: its statement, and the files beside packages."""
+"""The doctor checks what a repository promises: its statement, and the side files of packages."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_statement_of_an_earlier_generation_is_noticed(doctor, key, repo, ne
 
 
 @pytest.mark.parametrize("suffix", [".intoto.jsonl", ".cdx.json", ".spdx.json"])
-def test_a_lost_or_changed_file_beside_a_package_is_noticed(doctor, repo, suffix):
+def test_a_lost_or_changed_side_file_is_noticed(doctor, repo, suffix):
     path = kubelet(repo, suffix)
     data = path.read_bytes()
     path.write_bytes(data + b" ")
@@ -95,12 +95,12 @@ def test_repositories_without_statements_are_not_asked_for_any(doctor, repo):
     assert "attestations" not in {subject.name for subject in report.subjects}
 
 
-def test_files_beside_packages_are_not_kept_in_memory(doctor, repo, monkeypatch):
+def test_side_files_are_not_kept_in_memory(doctor, repo, monkeypatch):
     calls = record_calls(monkeypatch, FolderReader, "read")
     assert not doctor(repo, quick=True).failed_checks
-    whole = [path for (_, path, *_), _ in calls]
-    assert whole
-    assert not [path for path in whole if path.endswith((".cdx.json", ".spdx.json"))]
+    paths = [path for (_, path, *_), _ in calls]
+    assert paths
+    assert not [path for path in paths if path.endswith((".cdx.json", ".spdx.json"))]
 
 
 @pytest.mark.parametrize("required", [None, 7, "sbom", {"sbom": True}])

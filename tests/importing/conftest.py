@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -30,28 +31,35 @@ from tests.support.upstream_site import UpstreamSite, serve_site
 Import = Callable[..., ImportResult]
 
 
-@pytest.fixture(scope="package")
-def signers() -> Iterator[tuple[GpgSigner, ...]]:
+class Signers(NamedTuple):
     """Small keys: of the other publisher, of somebody else, and ours."""
+
+    theirs: GpgSigner
+    other: GpgSigner
+    ours: GpgSigner
+
+
+@pytest.fixture(scope="package")
+def signers() -> Iterator[Signers]:
     with tempfile.TemporaryDirectory(prefix="kpt-", ignore_cleanup_errors=True) as base:
-        made = tuple(peers.create_signer(Path(base, name), "rsa2048") for name in ("theirs", "other", "ours"))
-        yield made
-        for signer in made:
+        signers = Signers(*(peers.create_signer(Path(base, name), "rsa2048") for name in Signers._fields))
+        yield signers
+        for signer in signers:
             subprocess.run(["gpgconf", "--kill", "all"], env=signer.env, check=False)
 
 
 @pytest.fixture
-def theirs(signers: tuple[GpgSigner, ...]) -> GpgSigner:
-    return signers[0]
+def theirs(signers: Signers) -> GpgSigner:
+    return signers.theirs
 
 
 @pytest.fixture(scope="package")
-def published(signers: tuple[GpgSigner, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def published(signers: Signers, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Their apt and yum repositories with the suite stable, published once."""
     base = tmp_path_factory.mktemp("published")
     with pytest.MonkeyPatch.context() as patch:
         isolate_environment(patch, base / "cache")
-        peers.ours(base / "repo", five(base / "dist"), signers[0])
+        peers.ours(base / "repo", five(base / "dist"), signers.theirs)
     return base / "repo"
 
 
@@ -71,7 +79,7 @@ def flat(theirs: GpgSigner, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(signers: tuple[GpgSigner, ...], repo: Path, monkeypatch: pytest.MonkeyPatch) -> Import:
+def run(signers: Signers, repo: Path, monkeypatch: pytest.MonkeyPatch) -> Import:
     """Return a function that imports from a location into our repository, with their key; it never waits."""
     monkeypatch.setattr(importer, "PAUSES", (0.0, 0.0))
 
@@ -79,7 +87,7 @@ def run(signers: tuple[GpgSigner, ...], repo: Path, monkeypatch: pytest.MonkeyPa
         location: object,
         *only: str,
         to: object = repo,
-        key: object = signers[0].public,
+        key: object = signers.theirs.public,
         log: Log | None = None,
         into: str = "",
         dry_run: bool = False,
@@ -89,7 +97,7 @@ def run(signers: tuple[GpgSigner, ...], repo: Path, monkeypatch: pytest.MonkeyPa
         insecure: bool = False,
     ) -> ImportResult:
         query = SourceQuery(str(location), "" if insecure else str(key), suites, arches, follow, insecure)
-        target = Target(str(to), str(signers[2].secret), dry_run)
+        target = Target(str(to), str(signers.ours.secret), dry_run)
         return import_packages(ImportRequest(query, only, into), target, log or QuietLog())
 
     return import_from

@@ -81,7 +81,16 @@ def test_import_that_was_killed_continues_with_the_missing_packages(run, flat, r
     release, last = threading.Event(), "/kubernetes-cni_1.9.1-1_amd64.deb"
     with serve(flat) as site:
         site.faults[last] = [stalled(100, release)]
-        arguments = ["import", site.url, "--key", signers[0].public, "--to", repo, "--signing-key", signers[2].secret]
+        arguments = [
+            "import",
+            site.url,
+            "--key",
+            signers.theirs.public,
+            "--to",
+            repo,
+            "--signing-key",
+            signers.ours.secret,
+        ]
         environment = {**os.environ, "PYTHONPATH": "packaging"}
         process = subprocess.Popen([sys.executable, "-m", "kubeparcel", *map(str, arguments)], env=environment)
         assert wait_until(lambda: len(list(cache_dir().glob("sha256/*/*"))) >= 4)

@@ -154,9 +154,9 @@ def test_attest_verifies_imported_packages_but_cannot_build_them_again(run, flat
 
 def test_repository_that_requires_verified_signatures_rejects_insecure_imports(run, both, repo, signers, flat):
     run(both)
-    publish_folder(both, repo, key=str(signers[2].secret), options={"required": "provenance,signatures"})
+    publish_folder(both, repo, key=str(signers.ours.secret), options={"required": "provenance,signatures"})
     deb(flat, "kubectl", "1.36.4-1")
-    write_flat(flat, signers[0])
+    write_flat(flat, signers.theirs)
     with pytest.raises(PolicyViolation, match="requires provenance and signatures") as error:
         run(flat, "kubectl", insecure=True)
     assert "unverified signature of kubectl_1.36.4-1_amd64.deb" in error.value.hint

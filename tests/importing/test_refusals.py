@@ -120,7 +120,7 @@ def test_two_files_of_one_package_in_the_source_are_refused(run, refused, flat, 
 @pytest.mark.parametrize("make", [deb, rpm])
 def test_package_that_is_published_with_other_bytes_is_refused(run, both, repo, signers, tmp_path, make):
     make(tmp_path / "ours", "kubectl", "1.36.3-1", body=b"ours")
-    publish_folder(tmp_path / "ours", repo, key=str(signers[2].secret))
+    publish_folder(tmp_path / "ours", repo, key=str(signers.ours.secret))
     with serve(both) as site, pytest.raises(PolicyViolation, match=r"kubectl 1\.36\.3-1 .* different content"):
         run(site.url)
     assert not list(cache_dir().glob("sha256/*/*")), "nothing was fetched"

@@ -14,7 +14,7 @@ KUBELET = "kubelet_1.36.3-1_amd64.deb"
 
 
 def test_wrong_or_missing_key_is_refused(refused, flat, signers, tmp_path):
-    assert "not a trusted key" in refused(flat, CheckFailed, key=signers[1].public)
+    assert "not a trusted key" in refused(flat, CheckFailed, key=signers.other.public)
     assert "No such file" in refused(flat, ConfigurationError, key=tmp_path / "nothing.asc")
     for name in ("InRelease", "Release.gpg"):
         (flat / name).unlink()
@@ -59,7 +59,7 @@ def test_insecure_import_still_requires_the_digests(refused, flat):
 def test_unsigned_yum_index_is_enough_if_every_rpm_is_signed(run, refused, both, repo, signers):
     root = both / "yum/stable"
     (root / "repodata/repomd.xml.asc").unlink()
-    assert "not a trusted key" in refused(root, CheckFailed, key=signers[1].public)
+    assert "not a trusted key" in refused(root, CheckFailed, key=signers.other.public)
     assert "without a verified signature" in run(root).as_text()
     assert len(read_yum_suite(repo, "stable")) == 5
 
@@ -67,7 +67,7 @@ def test_unsigned_yum_index_is_enough_if_every_rpm_is_signed(run, refused, both,
 @pytest.mark.parametrize("index_signed", [True, False])
 def test_unsigned_rpms_need_a_signed_index(run, refused, repo, signers, tmp_path, index_signed):
     unsigned = tmp_path / "unsigned"
-    publish_folder(five(tmp_path / "dist"), unsigned, key=str(signers[0].secret), options={"sign_rpms": False})
+    publish_folder(five(tmp_path / "dist"), unsigned, key=str(signers.theirs.secret), options={"sign_rpms": False})
     root = unsigned / "yum/stable"
     if index_signed:
         run(root)
@@ -79,5 +79,5 @@ def test_unsigned_rpms_need_a_signed_index(run, refused, repo, signers, tmp_path
 
 def test_rpm_signed_by_another_key_than_the_index_is_refused(refused, both, signers):
     root = both / "yum/stable"
-    signers[1].sign_metadata(root)
-    assert "not a trusted key" in refused(root, CheckFailed, key=signers[1].public)
+    signers.other.sign_metadata(root)
+    assert "not a trusted key" in refused(root, CheckFailed, key=signers.other.public)

@@ -32,7 +32,7 @@ def test_invalid_options_are_rejected(kubeparcel, flat, options, message):
 
 
 def test_result_is_one_json_document(kubeparcel, flat, signers):
-    keys = ("--key", str(signers[0].public), "--signing-key", str(signers[2].secret))
+    keys = ("--key", str(signers.theirs.public), "--signing-key", str(signers.ours.secret))
     exit_code, out, _ = kubeparcel(
         "import", str(flat), *keys, "--to", "repo", "--json", "--address", "https://example.com/k"
     )
@@ -48,13 +48,13 @@ def test_commands_of_the_page_import_packages(kubeparcel, both, signers, tmp_pat
     with serve(both) as site:
         values = {
             "https://packages.example.com/kubernetes": site.url,
-            "packages.asc": str(signers[0].public),
-            "/etc/packages.asc": str(signers[0].public),
+            "packages.asc": str(signers.theirs.public),
+            "/etc/packages.asc": str(signers.theirs.public),
             "/srv/www/kubernetes": str(tmp_path / "www"),
         }
         for command in commands:
             words = [values.get(word, word) for word in shlex.split(command)]
-            exit_code, out, error = kubeparcel(*words, "--signing-key", str(signers[2].secret))
+            exit_code, out, error = kubeparcel(*words, "--signing-key", str(signers.ours.secret))
             assert exit_code == 0, error
             outputs.append(out)
     assert "10 packages selected, 10 new" in outputs[0]

@@ -84,8 +84,8 @@ def test_signatures_of_binaries_are_read_from_statements(publish, dist, publishe
         publish()
     with pytest.raises(PolicyViolation, match="requires signatures") as error:
         publish(options={"required": "signatures"})
-    lacking = {line.partition(" ")[0] for line in error.value.hint.splitlines() if ": unverified " in line}
-    assert lacking == {"kubectl", "kubelet"}
+    unverified = {line.partition(" ")[0] for line in error.value.hint.splitlines() if ": unverified " in line}
+    assert unverified == {"kubectl", "kubelet"}
 
 
 def test_a_published_statement_that_was_replaced_proves_nothing(publish, dist, repo):

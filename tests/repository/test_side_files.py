@@ -69,8 +69,8 @@ def check_generation(repo: Path) -> None:
     statement = parse_statement(envelope.payload, "repository")
     indexes = {str(p.relative_to(repo)) for p in repo.rglob("*") if p.name in ("Release", "InRelease", "repomd.xml")}
     assert indexes <= statement.digests.keys()
-    beside = {str(path.relative_to(repo)) for path in side_files(repo)}
-    expected = {f"{name}{suffix}" for name in statement.digests for suffix in SUFFIXES} & beside
+    published = {str(path.relative_to(repo)) for path in side_files(repo)}
+    expected = {f"{name}{suffix}" for name in statement.digests for suffix in SUFFIXES} & published
     assert {resource.name for resource in statement.byproducts} == expected
     for resource in (*statement.subjects, *statement.byproducts):
         assert sha256_of(repo / resource.name) == resource.digest["sha256"], resource.name

@@ -93,7 +93,7 @@ def test_compilers_that_lie_are_named_and_their_binaries_are_made_here(workdir, 
                 log.warnings.clear()
                 assert build(f"remote-{number}", log, cluster, source="go") == expected
                 assert any(warning.startswith("Worker liar: the bytes of ") for warning in log.warnings), log.warnings
-                # another machine, when nobody knows any longer who it was
+                # on another machine, which has no record of the worker that made them
                 assert build(f"again-{number}", log, cluster, source="go") == expected
 
 

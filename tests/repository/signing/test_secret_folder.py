@@ -37,13 +37,13 @@ def temporary(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def agents(home: Path) -> list[int]:
-    """Return the agents of a home."""
-    argument, found = f"--homedir\0{home}\0".encode(), []
+    """Return the processes of the agents of a home."""
+    argument, processes = f"--homedir\0{home}\0".encode(), []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has just ended
             if argument in (process / "cmdline").read_bytes():
-                found.append(int(process.name))
-    return found
+                processes.append(int(process.name))
+    return processes
 
 
 def test_secret_folder_is_private_and_deleted_afterwards(temporary):

@@ -24,8 +24,8 @@ from tests.support.repository_fixtures import publish_folder
 from tests.support.waiting import TIMEOUT
 
 
-def download(bucket: str, folder: Path) -> Path:
-    """Download a bucket into a folder."""
+def read_bucket(bucket: str, folder: Path) -> client_view.Suites:
+    """Download a bucket into a folder, verify all suites, and return their packages."""
     store = S3Storage.from_url(bucket)
 
     def fetch(path: str) -> None:
@@ -35,13 +35,12 @@ def download(bucket: str, folder: Path) -> Path:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(fetch, (*store.file_sizes("apt"), *store.file_sizes("yum"), *store.file_names(""))))
-    return folder
+    return client_view.read_repository(folder)
 
 
 def test_publish_to_bucket_writes_the_same_suites_as_to_folder(bucket, key, dist, tmp_path):
     publish_folder(dist, bucket)
-    found = client_view.read_repository(download(bucket, tmp_path / "copy"))
-    assert set(found) == {"apt stable", "apt v1.36", "yum stable", "yum v1.36"}
+    assert set(read_bucket(bucket, tmp_path / "copy")) == {"apt stable", "apt v1.36", "yum stable", "yum v1.36"}
     again = publish_folder(dist, bucket)
     assert "Nothing to do" in again.as_text()
 
@@ -59,9 +58,9 @@ def test_every_task_changes_bucket_and_folder_alike(bucket, key, dist, newer, re
     for number, step in enumerate(steps):
         step(Target(bucket))
         step(Target(str(repo)))
-        found = client_view.read_repository(download(bucket, tmp_path / f"copy-{number}"))
-        assert names(found) == names(client_view.read_repository(repo))
-    assert set(found) == {"apt testing", "yum testing"}
+        suites = read_bucket(bucket, tmp_path / f"copy-{number}")
+        assert names(suites) == names(client_view.read_repository(repo))
+    assert set(suites) == {"apt testing", "yum testing"}
 
 
 @pytest.mark.parametrize("name", ["index.html", "html/index.html", "yum/el9/repodata/repomd.xml"])
@@ -99,7 +98,7 @@ def test_publish_uploads_only_changed_files_and_entry_files_last(bucket, key, di
     assert not any("1.36.3" in path or "kubernetes-cni" in path for path in uploaded if "pool" in path)
     entry = uploaded.index("apt/dists/stable/InRelease")
     assert all(uploaded.index(p) < entry for p in uploaded if "by-hash" in p and not p.endswith("html"))
-    client_view.read_repository(download(bucket, tmp_path / "copy"))
+    read_bucket(bucket, tmp_path / "copy")
 
 
 def test_packages_are_cacheable_forever_and_entry_files_briefly(bucket, key, dist):
@@ -152,13 +151,13 @@ def test_transient_server_errors_are_retried(proxy, bucket, key, dist, tmp_path)
     proxy.faults = [500, 503, 500]
     publish_folder(dist, bucket)
     assert not proxy.faults
-    assert "yum stable" in client_view.read_repository(download(bucket, tmp_path / "copy"))
+    assert "yum stable" in read_bucket(bucket, tmp_path / "copy")
 
 
 @pytest.mark.parametrize("status", [403, 500])
 def test_failed_publish_leaves_the_previous_repository(proxy, bucket, key, dist, newer, tmp_path, status):
     publish_folder(dist, bucket)
-    before = client_view.read_repository(download(bucket, tmp_path / "before"))
+    before = read_bucket(bucket, tmp_path / "before")
     for after in (1, 10, 25):
         proxy.always, proxy.after = status, after
         with pytest.raises(ExternalError) as error:
@@ -167,7 +166,6 @@ def test_failed_publish_leaves_the_previous_repository(proxy, bucket, key, dist,
         proxy.always = 0
         with lease_expired(), S3Storage.from_url(bucket).lease(0):
             pass  # the lease of the publisher that failed has ended
-        assert client_view.read_repository(download(bucket, tmp_path / f"left-{after}")) == before
+        assert read_bucket(bucket, tmp_path / f"left-{after}") == before
     publish_folder(newer, bucket)
-    found = client_view.read_repository(download(bucket, tmp_path / "after"))
-    assert "kubelet_1.36.4-1_amd64.deb" in found["apt stable"]
+    assert "kubelet_1.36.4-1_amd64.deb" in read_bucket(bucket, tmp_path / "after")["apt stable"]
