@@ -1,1 +1,1 @@
-"""Figures of the whole program on real input, beside other tools in the same run."""
+"""Figures of the whole program on real input, next to other tools in the same run."""

@@ -1,4 +1,4 @@
-"""Measures the whole program on the real binaries, beside other tools in the same run.
+"""Measures the whole program on the real binaries, next to other tools in the same run.
 
     ./inv bench                          everything (15 minutes)
     ./inv bench --only startup,again     some parts

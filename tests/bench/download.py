@@ -1,4 +1,4 @@
-"""Four 80 MB files from a loopback server, beside curl --parallel and hashlib on two threads."""
+"""Four 80 MB files from a loopback server, next to curl --parallel and hashlib on two threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many releases on several machines: two workers beside one, the cost of a task, the remote cache, and planning.
+"""Many releases on several machines: two workers compared with one, the cost of a task, the remote cache, and planning.
 
 Workers have a core each. The client and the scheduler have cores of their own where there are any, else they share that
 of the first worker, with one worker as with two: in the first case, the second core would otherwise do their work for
@@ -171,7 +171,7 @@ def _remote(folder: Path) -> Iterator[Figure]:
         ratio, rate = min(copying) / seconds, FILES * FILE_SIZE / 1e6 / seconds
         yield Figure(
             "fleet",
-            f"Files {what} a remote folder, digests checked, beside cp",
+            f"Files {what} a remote folder, digests checked, next to cp",
             f"{ratio:.2f} × ({rate:.0f} MB/s)",
             "0.80 × cp",
             ratio >= 0.8,

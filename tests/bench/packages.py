@@ -1,4 +1,4 @@
-"""The ten real packages: how fast and how small, beside nfpm alone, dpkg-deb and rpmbuild."""
+"""The ten real packages: how fast and how small, next to nfpm alone, dpkg-deb and rpmbuild."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Ground:
 
 
 def balanced(ground: Ground, scratch: Path) -> Iterator[Figure]:
-    """`balanced` beside nfpm with its defaults, which takes so long that once is enough."""
+    """`balanced` next to nfpm with its defaults, which takes so long that once is enough."""
     rounds = []
     for number in range(3):
         place = scratch / f"balanced-{number}"
@@ -123,7 +123,7 @@ def balanced(ground: Ground, scratch: Path) -> Iterator[Figure]:
 
 
 def small(ground: Ground, scratch: Path) -> Iterator[Figure]:
-    """`small` beside nfpm's xz, dpkg-deb and rpmbuild."""
+    """`small` next to nfpm's xz, dpkg-deb and rpmbuild."""
     ours, size = ground.fresh_build("small", scratch)
     theirs, their_size = ground.nfpm_alone("xz", scratch)
     faster, smaller = theirs / ours, size / their_size

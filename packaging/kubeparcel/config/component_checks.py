@@ -28,8 +28,8 @@ def check_components(
         if problem:
             (key, text, hint) = problem
             rest = file.data.get("components")
-            place = file.locate(("components", name, *key)) if rest and name in rest else "--components"
-            raise ConfigurationError(f"{place}: {'.'.join(['components', name, *map(str, key)])}: {text}", hint)
+            location = file.locate(("components", name, *key)) if rest and name in rest else "--components"
+            raise ConfigurationError(f"{location}: {'.'.join(['components', name, *map(str, key)])}: {text}", hint)
 
 
 def check_compiled(
@@ -51,8 +51,10 @@ def check_versions(file: YamlFile) -> None:
     for name in ("cri-tools", "cni"):
         row = components.get(name) if isinstance(components, Mapping) else None
         if file.data.get(name) and row and row.get("version"):
-            place = file.locate(("components", name, "version"))
-            raise ConfigurationError(f"{place}: the version of {name} is also set by `{name}:`.", "Keep one of them.")
+            location = file.locate(("components", name, "version"))
+            raise ConfigurationError(
+                f"{location}: the version of {name} is also set by `{name}:`.", "Keep one of them."
+            )
 
 
 Problem = tuple[tuple[str | int, ...], str, str]
@@ -92,14 +94,14 @@ def _problems(name: str, spec: ComponentSpec, known: bool) -> list[Problem]:
 
 def _problems_of_files(spec: ComponentSpec, row: ComponentSpec, arches: Collection[Arch]) -> Iterator[Problem]:
     """Yield what is wrong with files whose digests nobody states, or not for all of them."""
-    for index, place in enumerate(row.upstream):
+    for index, upstream in enumerate(row.upstream):
         key: tuple[str | int, ...] = ("upstream", index)
-        if not place.sha256:
-            yield from _problems_of_checksums(key, spec, place, "checksums" in row.model_fields_set)
+        if not upstream.sha256:
+            yield from _problems_of_checksums(key, spec, upstream, "checksums" in row.model_fields_set)
             continue
-        if missing := ", ".join(arch for arch in arches if arch not in place.sha256):
+        if missing := ", ".join(arch for arch in arches if arch not in upstream.sha256):
             yield (*key, "sha256"), f"no digest for {missing}.", "Add it, or build for the others only (arch)."
-        if place.binary and len(spec.binaries) > 1:
+        if upstream.binary and len(spec.binaries) > 1:
             text = f"one digest for the files of {len(spec.binaries)} binaries."
             yield (*key, "sha256"), text, "Make a component of each binary, or use an archive."
         if SERIES.fullmatch(spec.version) or any(pair.version == "minor" for pair in spec.pairs):
@@ -108,13 +110,13 @@ def _problems_of_files(spec: ComponentSpec, row: ComponentSpec, arches: Collecti
 
 
 def _problems_of_checksums(
-    key: tuple[str | int, ...], spec: ComponentSpec, place: UpstreamSpec, stated: bool
+    key: tuple[str | int, ...], spec: ComponentSpec, upstream: UpstreamSpec, stated: bool
 ) -> Iterator[Problem]:
     hint = "Add sha256: {amd64: DIGEST, …} with the 64 digits that sha256sum prints"
     if not stated and not spec.override:
         text = "digests are missing, so that anyone who can change the file could change the packages."
         yield key, text, f'{hint}, or the name of the file with checksums next to it: checksums: "{{file}}.sha256"'
-    elif urlsplit(place.url).scheme != "https":
+    elif urlsplit(upstream.url).scheme != "https":
         yield (
             key,
             "over http, anyone on the network path could change the file and its checksum.",

@@ -42,20 +42,20 @@ class PackageVariant:
         An entry with `remove` is yielded only if it takes away one of all binaries. Raises
         ConfigurationError for an unknown placeholder or a relative path.
         """
-        rows: dict[tuple[str, bool], FileSpec] = {}
+        entries: dict[tuple[str, bool], FileSpec] = {}
         for file in (*catalog.common, *self.spec.files):
             has_content = self.spec.component or not file.provenance
             if not has_content or not file.applies_to(self.kubernetes, self.format, self.layout):
                 continue
             path = self.expand(file.path, catalog)
             if file.remove:
-                rows.pop((path, True), None)
-                is_removed = rows.pop((path, False), None)
-                if not is_removed and (path.rpartition("/")[0], True) in rows:
-                    rows[path, False] = file
+                entries.pop((path, True), None)
+                is_removed = entries.pop((path, False), None)
+                if not is_removed and (path.rpartition("/")[0], True) in entries:
+                    entries[path, False] = file
             for owned in (*(_unowned_parents(path) if file.parents else ()), path) if not file.remove else ():
-                rows[owned, file.binaries] = file
-        yield from ((path, file) for (path, _), file in rows.items())
+                entries[owned, file.binaries] = file
+        yield from ((path, file) for (path, _), file in entries.items())
 
     def expand(self, template: str, catalog: Catalog) -> str:
         """Return a path with its placeholders replaced; raise ConfigurationError for an unknown one."""
@@ -73,15 +73,17 @@ class PackageVariant:
             "next-minor": f"{major}.{minor + 1}",
             "after-next-minor": f"{major}.{minor + 2}",
         }
-        rows = list(conflicts)
+        pairs = list(conflicts)
         for relation in self.spec.relations:
             if relation.applies_to(self.kubernetes, self.format, self.layout):
                 if relation.remove:
-                    rows = [row for row in rows if (row[0], relation_name(row[1])) != (relation.kind, relation.name)]
+                    pairs = [
+                        pair for pair in pairs if (pair[0], relation_name(pair[1])) != (relation.kind, relation.name)
+                    ]
                 else:
                     key = f"packages.{self.name}.relations"
-                    rows.append((relation.kind, _fill_placeholders(relation.text, key, values)))
-        yield from dict.fromkeys(rows)
+                    pairs.append((relation.kind, _fill_placeholders(relation.text, key, values)))
+        yield from dict.fromkeys(pairs)
 
     def scripts(self) -> dict[str, str]:
         """Return the template of each script by the event that it runs at."""

@@ -144,20 +144,20 @@ def _syntax(path: Path, error: yaml.YAMLError) -> str:
 
 def _keys(schema: Mapping[str, Any], loc: Sequence[str | int]) -> list[str]:
     """Return the valid keys of a mapping at a path, by the JSON Schema."""
-    place: Mapping[str, Any] = schema
+    subschema: Mapping[str, Any] = schema
     for part in loc:
-        place = _resolve(place, schema)
+        subschema = _resolve(subschema, schema)
         if isinstance(part, int):
-            place = place.get("items", {})
+            subschema = subschema.get("items", {})
         else:
-            patterns = list(place.get("patternProperties", {}).values())
-            other = place.get("additionalProperties") or (patterns or [{}])[0]
-            place = place.get("properties", {}).get(part) or other
-    return list(_resolve(place, schema).get("properties", {}))
+            patterns = list(subschema.get("patternProperties", {}).values())
+            other = subschema.get("additionalProperties") or (patterns or [{}])[0]
+            subschema = subschema.get("properties", {}).get(part) or other
+    return list(_resolve(subschema, schema).get("properties", {}))
 
 
-def _resolve(place: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    if "anyOf" in place:  # a mapping that may also be written as a list of names
-        place = next((choice for choice in place["anyOf"] if choice.get("type") != "array"), place)
-    ref = place.get("$ref")
-    return schema["$defs"][ref.rsplit("/", 1)[1]] if ref else place
+def _resolve(subschema: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "anyOf" in subschema:  # a mapping that may also be written as a list of names
+        subschema = next((choice for choice in subschema["anyOf"] if choice.get("type") != "array"), subschema)
+    ref = subschema.get("$ref")
+    return schema["$defs"][ref.rsplit("/", 1)[1]] if ref else subschema
