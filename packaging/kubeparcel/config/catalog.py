@@ -52,7 +52,7 @@ class Catalog(StrictModel):
     distribution_packages: tuple[DistributionPackage, ...] = ()
 
     def with_components(self, rows: Mapping[str, ComponentSpec]) -> Catalog:
-        """Return a catalog with the user's components; of one that it has, the user's fields count."""
+        """Return a catalog with the user's components, whose fields override those of the catalog."""
         merged = {name: _merge_component(name, self.components.get(name), spec) for name, spec in rows.items()}
         return self.model_copy(update={"components": {**self.components, **merged}})
 

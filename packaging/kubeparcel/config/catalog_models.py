@@ -182,7 +182,7 @@ class ScriptSpec(Conditional):
 
 
 class ServiceSpec(StrictModel):
-    """What the service level expects of a package's unit, besides the kubelet's.
+    """What the service level expects of a package's unit, other than the kubelet's.
 
     `answers` are shell commands that succeed while it runs, `keeps` those that succeed after it was restarted
     as well. They need the package `client`, without which only the unit is checked.

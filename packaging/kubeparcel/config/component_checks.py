@@ -20,7 +20,7 @@ _DOCUMENTATION = "docs/how-to/package-another-program.md has examples."
 def check_components(
     rows: Mapping[str, ComponentSpec], catalog: Catalog, arches: Collection[Arch], file: YamlFile
 ) -> None:
-    """Raise ConfigurationError for an incomplete component in `file`, or one that hides `catalog`'s by mistake."""
+    """Raise ConfigurationError for an incomplete component in `file`, or one that replaces the catalog's by mistake."""
     merged = catalog.with_components(rows).components
     for name, row in rows.items():
         problems = _problems_of_name(name, row, catalog) or _problems(name, merged[name], name in catalog.components)

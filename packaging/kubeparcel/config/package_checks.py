@@ -1,4 +1,4 @@
-"""Checks the user's `packages:` against the catalog, and whether what its rows remove is there."""
+"""Checks the user's `packages:` against the catalog, and whether what its rows remove exists."""
 
 from __future__ import annotations
 

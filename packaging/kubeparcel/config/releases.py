@@ -34,7 +34,7 @@ class Releases:
 
 @dataclass(frozen=True)
 class _Row(YamlFile):
-    """A row of `releases` over the rest of the file; what it has itself is located in it."""
+    """A row of `releases` merged over the rest of the file; errors of its own values are located in the row."""
 
     own: frozenset[str] = frozenset()
     number: int = 0

@@ -42,7 +42,7 @@ def merge_layers(
 
 
 def _add_rows(rows: Any, text: Any, parse: Callable[[Any], Any]) -> Any:
-    """Add what an option or a variable has to the rows of the file, which may be invalid yet."""
+    """Add what an option or a variable has to the rows of the file, which are not validated yet."""
     try:
         rows, more = parse(rows or {}), parse(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The settings: options override KUBEPARCEL_* variables, those kubeparcel.yaml, that the defaults."""
+"""The settings: options override KUBEPARCEL_* variables, which override kubeparcel.yaml and the defaults."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ class Settings(StrictModel):
         return "go" if self.source.startswith(TREE) else self.source
 
     def variant(self) -> BuildVariant:
-        """Return how binaries are compiled, with the digests of the patches; raise ConfigurationError for a bad one."""
+        """Return how binaries are compiled; raise ConfigurationError for a patch that cannot be read."""
         patches = read_patches(self.patches, self.base)
         return BuildVariant(self.go.fips, self.go.amd64, self.version_suffix.removeprefix("+"), patches, self.go.debug)
 

@@ -1,4 +1,4 @@
-"""Compares two sets of packages in pairs by name, architecture and format; a deb without a counterpart with an rpm."""
+"""Compares two sets of packages in pairs by name, architecture and format; a deb may be paired with an rpm."""
 
 from __future__ import annotations
 

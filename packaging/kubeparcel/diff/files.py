@@ -66,7 +66,7 @@ def _folders(paths: Iterable[str]) -> set[str]:
 
 
 def _topic(path: str, entry: PackageEntry, folders: set[str]) -> Topic:
-    """Return whether a path in one package matters. A directory with files in it is created all the same."""
+    """Return the topic of a path in one package; installing the other package creates directories of its files too."""
     is_implied = entry.kind is FileType.DIR and path in folders
     return Topic.INCIDENTAL if is_implied or _is_incidental(path) else Topic.FILES
 

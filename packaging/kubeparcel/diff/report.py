@@ -202,7 +202,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
 
 
 def summary(comparison: Comparison, *, everything: bool) -> Iterator[str]:
-    """Yield how many differences there are, and what is folded."""
+    """Yield the number of differences, and what is left out."""
     count = sum(map(len, comparison.listed(everything=everything).values()))
     unpaired = len(comparison.old.unpaired) + len(comparison.new.unpaired)
     differences = quantity(count, "differences") if count else "No differences"

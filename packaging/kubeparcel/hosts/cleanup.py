@@ -96,7 +96,7 @@ def remove_labeled(
 ) -> list[str]:
     """Remove the resources with a label that `is_selected` returns True for; return their names.
 
-    A resource that cannot be removed, as another process has just removed it, is no error.
+    A resource that cannot be removed is not an error: another process may have just removed it.
     """
     resources = [resource for resource in engine.list_labeled(label) if is_selected(resource)]
     for resource in resources:

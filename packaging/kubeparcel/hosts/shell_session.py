@@ -26,7 +26,7 @@ printf '%s %s %s\\n' $? $(wc -c <$files.out) $(wc -c <$files.err); cat $files.ou
 
 
 class ShellSession:
-    """An open shell. `lock` must be held while a command runs, and given back by `release`.
+    """An open shell. `lock` must be held while a command runs, and is released by `release`.
 
     The input and output of the last command are in files of `folder` inside the container.
     """
@@ -38,7 +38,7 @@ class ShellSession:
         self.is_open, self._connected = True, False
 
     def connect(self, timeout: float) -> bool:
-        """Return whether the shell answers; False if the engine could not start it."""
+        """Return whether the shell responds; False if the engine could not start it."""
         if not self._connected:
             greeting = _GREETING.format(folder=self.folder)
             self._connected = self._send(greeting, time.monotonic() + timeout) == b"ready\n"
@@ -76,7 +76,7 @@ class ShellSession:
         process.kill_process(self._process)
 
     def _send(self, text: str, end: float) -> bytes:
-        """Send text to the shell and return the line that it answers; empty if it has ended."""
+        """Send text to the shell and return the line that it prints; empty if it has ended."""
         assert self._process.stdin  # noqa: S101 - start_interactive opens pipes
         try:
             self._process.stdin.write(text.encode())

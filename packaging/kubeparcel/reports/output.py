@@ -1,4 +1,4 @@
-"""Reports on their way out: text for standard output, JSON, files, and annotations on GitHub."""
+"""Writes reports: text for standard output, JSON, files, and annotations on GitHub."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def require_writable(path: Path, option: str) -> None:
 
 
 def write_file(data: bytes, path: Path) -> None:
-    """Write a report, at once where its path is no pipe or device. Raises DiskError."""
+    """Write a report, atomically unless its path is a pipe or a device. Raises DiskError."""
     if path.exists() and not path.is_file():  # a pipe, or /dev/stdout, cannot be replaced
         with translate_os_errors(path):
             path.write_bytes(data)

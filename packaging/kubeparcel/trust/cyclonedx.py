@@ -22,7 +22,7 @@ from kubeparcel.trust.subject import Component, Link, Subject, is_complete, may_
 TITLE = "CycloneDX"
 SUFFIX = ".cdx.json"
 IDENTIFIER = "serialNumber"
-"""The field that tells documents apart."""
+"""The field that identifies a document."""
 
 _HASH = "SHA-256"
 _PROPERTY = "kubeparcel"
@@ -184,7 +184,7 @@ def _composition(aggregate: str, refs: Iterator[str]) -> list[Document]:
 
 
 def parse(document: Mapping[str, Any]) -> SbomClaims:
-    """Return what the document of a package claims; raise any error of Python's for another document."""
+    """Return what the document of a package claims; raise KeyError, ValueError or the like for any other document."""
     if document["bomFormat"] != "CycloneDX":
         raise ValueError
     package = document["metadata"]["component"]

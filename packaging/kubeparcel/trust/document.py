@@ -45,7 +45,7 @@ def content_uuid(document: Mapping[str, Any]) -> uuid.UUID:
 
 
 def utc(time: int) -> str:
-    """Return seconds since 1970 as all formats write them; what is later than packages can be is the latest time."""
+    """Return seconds since 1970 as all formats write them; a later time than packages can have is cut to it."""
     return iso_time(min(time, TIMESTAMP_LIMIT - 1))
 
 

@@ -32,7 +32,7 @@ class PublicKey:
 
     @property
     def digest_algorithm(self) -> str:
-        """The digest that signatures by the key are of; empty for EdDSA, which signs the data itself."""
+        """The digest algorithm of signatures by the key; empty for EdDSA, which signs the data itself."""
         from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
         if isinstance(self.key, rsa.RSAPublicKey):
@@ -40,7 +40,7 @@ class PublicKey:
         return _EC_DIGESTS.get(self.key.curve.name, "") if isinstance(self.key, ec.EllipticCurvePublicKey) else ""
 
     def verifies(self, signature: bytes, data: bytes) -> bool:
-        """Return whether a signature of the data is valid and by this key."""
+        """Return whether a signature of the data is valid and made by this key."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa

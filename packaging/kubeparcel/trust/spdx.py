@@ -25,7 +25,7 @@ from kubeparcel.trust.subject import Component, Link, Subject, is_complete, may_
 TITLE = "SPDX"
 SUFFIX = ".spdx.json"
 IDENTIFIER = "documentNamespace"
-"""The field that tells documents apart."""
+"""The field that identifies a document."""
 
 _DOCUMENT = "SPDXRef-DOCUMENT"
 _RELATIONSHIPS = {Link.STATIC: "STATIC_LINK", Link.DYNAMIC: "DYNAMIC_LINK"}
@@ -235,7 +235,7 @@ def _relationship(element: str, kind: str, other: str) -> Document:
 
 
 def parse(document: Mapping[str, Any]) -> SbomClaims:
-    """Return what the document of a package claims; raise any error of Python's for another document."""
+    """Return what the document of a package claims; raise KeyError, ValueError or the like for any other document."""
     if not document["spdxVersion"].startswith("SPDX-"):
         raise ValueError
     packages = {row["SPDXID"]: row for row in document["packages"]}

@@ -79,7 +79,7 @@ def commit_uri(commit: str, repository: str) -> str:
 
 
 class Link(StrEnum):
-    """How a binary is connected with a component."""
+    """How a component is linked into a binary."""
 
     STATIC = "static"
     DYNAMIC = "dynamic"

@@ -43,7 +43,7 @@ class Advisory:
 
 
 def fixed_vulnerabilities(old: Audit, new: Audit, fail_on: FailOn) -> dict[PackageKey, tuple[Vulnerability, ...]]:
-    """Return what packages of `old` have, at the levels of `fail_on`, and those of `new` have not at any level.
+    """Return what packages of `old` have at the levels of `fail_on`, and those of `new` do not have at any level.
 
     Packages with binaries that were not audited are left out: what is in them is unknown.
     """

@@ -1,6 +1,6 @@
 """Checks a copy of Go's vulnerability database (https://go.dev/security/vuln/database#api) before it is used.
 
-govulncheck reports nothing for a module that the index lacks: a damaged copy must not look like good news.
+govulncheck reports nothing for a module that the index lacks: with a damaged copy, vulnerable packages would pass.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class AuditRequest:
     """How to audit. Names of files and folders are relative to `base`.
 
     `database` is a URL or a folder, Go's own if empty; it may be `max_age` days old. `vex` are files with OpenVEX
-    documents, `govulncheck` is the program if it is not found by itself.
+    documents, `govulncheck` is the program, if not the one on PATH.
     """
 
     base: Path
@@ -64,8 +64,8 @@ def audit_packages(
     """Return the known vulnerabilities of the Go binaries in packages.
 
     Raises DatabaseError for a database that is missing, damaged or too old, ToolError without a working govulncheck,
-    ConfigurationError for an invalid VEX document, and UsageError if there is no Go binary: never a result that looks
-    like good news without being one.
+    ConfigurationError for an invalid VEX document, and UsageError if there is no Go binary: an audit of nothing never
+    passes.
     """
     binaries, others = _binaries(packages)
     if not binaries:
