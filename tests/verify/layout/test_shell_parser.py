@@ -88,4 +88,5 @@ def test_program_is_named_without_its_folder():
 
 def test_malformed_scripts_are_parsed_without_error():
     assert parse_commands("echo 'never closed\n") != ()
-    assert parse_commands("fi; done; esac; ) }") is not None
+    for body in ("fi; done; esac; ) }", ";;)", "case a in esac )", "case a in b) esac;; c) d"):
+        assert parse_commands(body) is not None

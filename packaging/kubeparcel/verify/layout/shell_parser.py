@@ -117,7 +117,7 @@ def _take_pattern(words: list[str], operator: str, state: _State) -> bool:
         state.patterns = None
         return False
     patterns += words
-    if operator == ")":
+    if operator == ")" and state.conditions:
         subject = state.conditions[-1].partition(" in ")[0]
         state.conditions[-1] = f"{subject} in {_join(patterns, ' | ')}"
     state.patterns = None if operator == ")" else patterns
