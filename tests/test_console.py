@@ -21,42 +21,47 @@ def lines(interval: float = 15.0) -> tuple[PlainLog, io.StringIO]:
     return PlainLog(stream, interval), stream
 
 
-def test_message_has_its_label_in_front_and_further_lines_indented():
-    workdir, stream = lines()
-    workdir.info("Source", "dl.k8s.io does not answer\nThe same versions")
-    assert stream.getvalue() == ("Source     dl.k8s.io does not answer\n           The same versions\n")
-
-
-def test_message_may_be_empty():
-    workdir, stream = lines()
-    workdir.info("Source", "")
-    assert stream.getvalue().strip() == "Source"
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        (
+            "dl.k8s.io does not answer\nThe same versions",
+            "Source     dl.k8s.io does not answer\n           The same versions",
+        ),
+        ("", "Source"),
+    ],
+)
+def test_message_has_its_label_in_front_and_further_lines_indented(message, text):
+    log, stream = lines()
+    log.info("Source", message)
+    assert stream.getvalue().rstrip() == text
+    assert stream.getvalue().endswith("\n")
 
 
 def test_warning_is_labeled_as_one():
-    workdir, stream = lines()
-    workdir.warn("cri-tools 1.37 is not out")
+    log, stream = lines()
+    log.warn("cri-tools 1.37 is not out")
     assert stream.getvalue() == "Warning    cri-tools 1.37 is not out\n"
 
 
 def test_finished_task_prints_its_amount_and_duration(timeless):
-    workdir, stream = lines()
-    with workdir.task("Compile", "Kubernetes amd64", 3, "packages") as task:
+    log, stream = lines()
+    with log.task("Compile", "Kubernetes amd64", 3, "packages") as task:
         task.advance()
         task.advance(2)
     assert stream.getvalue() == "Compile    Kubernetes amd64 · 3 packages · 0.0 s\n"
 
 
 def test_failed_task_is_not_reported_as_finished():
-    workdir, stream = lines()
-    with pytest.raises(ValueError, match="oh"), workdir.task("Compile", "Kubernetes", 3, "packages"):
+    log, stream = lines()
+    with pytest.raises(ValueError, match="oh"), log.task("Compile", "Kubernetes", 3, "packages"):
         raise ValueError("oh")
     assert stream.getvalue() == ""
 
 
 def test_long_task_prints_its_progress_now_and_then():
-    workdir, stream = lines(interval=0)
-    with workdir.task("Get", "kubelet", 84_400_000, "B") as task:
+    log, stream = lines(interval=0)
+    with log.task("Get", "kubelet", 84_400_000, "B") as task:
         task.advance(42_200_000)
         task.advance(0, "resumed")
     assert stream.getvalue().splitlines()[:2] == [
@@ -66,26 +71,26 @@ def test_long_task_prints_its_progress_now_and_then():
 
 
 def test_task_may_print_messages():
-    workdir, stream = lines()
-    with workdir.task("Install", "trixie", 3, "checks") as task:
+    log, stream = lines()
+    with log.task("Install", "trixie", 3, "checks") as task:
         task.info("life · 3 checks")
         assert stream.getvalue() == "Install    trixie · life · 3 checks\n"
 
 
 def test_short_task_prints_nothing_until_its_end(timeless):
-    workdir, stream = lines()
-    with workdir.task("Get", "kubelet", None, "B") as task:
+    log, stream = lines()
+    with log.task("Get", "kubelet", None, "B") as task:
         for _ in range(100):
             task.advance(1000)
         assert stream.getvalue() == ""
 
 
 def test_quiet_log_prints_only_warnings_on_standard_error(capsys):
-    workdir = QuietLog()
-    workdir.info("Release", "Kubernetes 1.36.3")
-    with workdir.task("Get", "kubelet", 1) as task:
+    log = QuietLog()
+    log.info("Release", "Kubernetes 1.36.3")
+    with log.task("Get", "kubelet", 1) as task:
         task.advance()
-    workdir.warn("cri-tools 1.37 is not out")
+    log.warn("cri-tools 1.37 is not out")
     assert capsys.readouterr() == ("", "Warning: cri-tools 1.37 is not out\n")
 
 
@@ -93,6 +98,10 @@ def test_quiet_log_prints_only_warnings_on_standard_error(capsys):
     ("number", "unit", "text"),
     [
         (1204, "packages", "1,204 packages"),
+        (2, "packages", "2 packages"),
+        (1, "packages", "1 package"),
+        (1, "binaries", "1 binary"),
+        (0, "files", "0 files"),
         (3, "", "3"),
         (17_900_000, "B", "17.9 MB"),
         (11_671_600_000, "B", "11.7 GB"),
@@ -153,16 +162,8 @@ def test_table_uses_the_width_of_the_terminal(monkeypatch):
     assert len(format_table(["Reason"], [["word " * 30]]).splitlines()) == 2
 
 
-@pytest.mark.parametrize(
-    ("number", "unit", "text"),
-    [(1, "packages", "1 package"), (2, "packages", "2 packages"), (0, "files", "0 files"), (1, "binaries", "1 binary")],
-)
-def test_quantity_of_one_is_singular(number, unit, text):
-    assert quantity(number, unit) == text
-
-
 def test_task_without_work_has_no_count(timeless):
-    workdir, stream = lines()
-    with workdir.task("Assemble", "packages", 0):
+    log, stream = lines()
+    with log.task("Assemble", "packages", 0):
         pass
     assert stream.getvalue() == "Assemble   packages · 0.0 s\n"

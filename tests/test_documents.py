@@ -36,14 +36,14 @@ def code(document: Path) -> list[str]:
 
 def commands() -> list[tuple[str, str]]:
     """Return each command line of kubeparcel's in the documents, with its document."""
-    found = {
+    lines = {
         (str(document.relative_to(ROOT)), match[1])
         for document in DOCUMENTS
         for line in code(document)
         for match in COMMAND.finditer(line)
         if "CHANGELOG" not in document.name
     }
-    return sorted(found)
+    return sorted(lines)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

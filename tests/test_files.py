@@ -26,11 +26,8 @@ def test_only_errors_of_the_disk_become_disk_errors(tmp_path):
 
 
 def test_full_disk_is_reported_for_the_file_that_is_written(tmp_path):
-    for error in (
-        OSError(28, "No space left", "source", None, "target"),
-        OSError(30, "Read-only", "a", None, "target"),
-    ):
+    for code in (errno.ENOSPC, errno.EROFS):
         with pytest.raises(DiskError, match=r"^target:"), translate_os_errors(tmp_path):
-            raise error
+            raise OSError(code, "full or read-only", "source", None, "target")
     with pytest.raises(DiskError, match=r"^source:"), translate_os_errors(tmp_path):
         raise OSError(errno.EIO, "I/O error", "source", None, "target")

@@ -1,21 +1,26 @@
 """Ctrl-C reaches a program wherever it waits."""
 
+from __future__ import annotations
+
 import json
-import os
 import subprocess
 import sys
 
 from tests.support.checkout import ROOT
 from tests.support.waiting import TIMEOUT
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'packaging'}"}
 TRIALS = 100
+
+
+def run_python(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=5 * TIMEOUT)
 
 
 def test_interrupts_at_random_moments_end_a_program_and_what_it_started():
     """Once in some hundred trials an interrupt was lost, or a program left running."""
-    command = [sys.executable, "-m", "tests.support.interrupt_trials", str(TRIALS)]
-    result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    result = run_python("-m", "tests.support.interrupt_trials", str(TRIALS))
+    assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout) == {"interrupted": TRIALS}
 
 
@@ -29,8 +34,7 @@ interrupt = lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)
 threading.Timer(0.2, interrupt).start()
 os.read(os.pipe()[0], 1)
 """
-    command = [sys.executable, "-c", script]
-    result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    result = run_python("-c", script)
     assert "KeyboardInterrupt" in result.stderr
 
 
@@ -45,6 +49,5 @@ for _ in range(3):
     counts.append(len(os.listdir("/proc/self/fd")))
 print(len(set(counts)))
 """
-    command = [sys.executable, "-c", script]
-    result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True, timeout=TIMEOUT)
-    assert result.stdout == "1\n"
+    result = run_python("-c", script)
+    assert (result.returncode, result.stdout) == (0, "1\n")

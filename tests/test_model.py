@@ -95,8 +95,7 @@ def test_every_architecture_of_upstream_is_known():
     ],
 )
 def test_a_file_is_named_as_users_of_its_format_expect(format_, arch, name):
-    found = Format(format_).file_name("kubelet", "1.37.0~rc.1", "1", arch and Arch(arch))
-    assert found == name
+    assert Format(format_).file_name("kubelet", "1.37.0~rc.1", "1", arch and Arch(arch)) == name
 
 
 def test_a_lock_lists_the_artifacts_of_all_components_in_order():

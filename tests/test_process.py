@@ -16,8 +16,6 @@ from kubeparcel.errors import ToolError
 from kubeparcel.process import find_program, kill_all_processes, run, start_interactive
 from tests.support.waiting import TIMEOUT, wait_for_line, wait_until_gone
 
-PACKAGING = Path(__file__).parents[1] / "packaging"
-
 
 def python(text: str) -> list[str]:
     return [sys.executable, "-c", text]
@@ -55,10 +53,8 @@ def test_program_with_a_listener_reads_its_input():
 
 def test_output_is_utf_8_whatever_the_locale_says():
     script = r"from kubeparcel.process import run; print(ascii(run(['printf', r'\303\244']).stdout))"
-    env = {"PYTHONPATH": str(PACKAGING), "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    result = subprocess.run(
-        python(script), env={**os.environ, **env, "LC_ALL": "C"}, capture_output=True, text=True, check=True
-    )
+    env = {**os.environ, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    result = subprocess.run(python(script), env=env, capture_output=True, text=True, check=True)
     assert result.stdout == r"'\xe4'" + "\n"
 
 
@@ -79,23 +75,21 @@ def test_a_failure_shows_the_last_lines_of_much_output():
     assert caught.value.hint.splitlines() == [str(i) for i in range(940, 1000)]
 
 
-def test_failure_without_output_is_reported_as_such():
-    with pytest.raises(ToolError, match="It printed nothing"):
-        run(["false"])
-
-
-def test_death_by_a_signal_names_the_signal():
-    with pytest.raises(ToolError, match="was killed by SIGKILL"):
-        run(["sh", "-c", "kill -9 $$"])
-
-
 def test_failure_can_be_returned_instead_of_raised():
     assert run(["sh", "-c", "exit 7"], check=False).exit_code == 7
 
 
-def test_missing_program_is_reported_as_missing():
-    with pytest.raises(ToolError, match="no-such-program is not installed"):
-        run(["no-such-program"])
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["false"], "It printed nothing"),
+        (["sh", "-c", "kill -9 $$"], "was killed by SIGKILL"),
+        (["no-such-program"], "no-such-program is not installed"),
+    ],
+)
+def test_failure_without_output_death_by_a_signal_and_a_missing_program_are_named(command, message):
+    with pytest.raises(ToolError, match=message):
+        run(command)
 
 
 def test_a_missing_folder_is_not_taken_for_a_missing_program(tmp_path):
@@ -125,12 +119,12 @@ def test_lines_of_standard_error_reach_the_listener_at_once(tmp_path):
     """The program goes on when its first line was seen, and not before."""
     seen: list[str] = []
 
-    def see(line: str) -> None:
+    def on_line(line: str) -> None:
         seen.append(line)
         (tmp_path / "seen").touch()
 
     script = "echo one >&2; until [ -e seen ]; do sleep 0.01; done; echo two >&2; echo out"
-    result = run(["sh", "-c", script], cwd=tmp_path, timeout=TIMEOUT, on_line=see)
+    result = run(["sh", "-c", script], cwd=tmp_path, timeout=TIMEOUT, on_line=on_line)
     assert (seen, result.stdout, result.stderr) == (["one", "two"], "out\n", "one\ntwo\n")
 
 
@@ -143,10 +137,10 @@ def test_much_output_on_both_pipes_does_not_block(listening):
     assert len(lines) == (5000 if listening else 0)
 
 
-def left_by_a_slow_one(pids: Path, then: str, listening: bool) -> int:
-    """The child of a program that took too long.
+def child_of_a_slow_program(pids: Path, then: str, listening: bool) -> int:
+    """Return the child of a program that took too long.
 
-    On a slow machine it may take too long before it has a child: then it is given more time.
+    A slow machine may take longer to start the child; then the program gets more time.
     """
     script = f"sleep 300 & echo $! > {pids}; {then}"
     for limit in (0.5, 5, 50):
@@ -156,18 +150,18 @@ def left_by_a_slow_one(pids: Path, then: str, listening: bool) -> int:
         assert time.monotonic() - started < limit + TIMEOUT
         if pids.exists() and pids.read_text():
             return int(pids.read_text())
-    raise AssertionError("it never came so far")
+    raise AssertionError("the program started no child")
 
 
 @pytest.mark.parametrize("listening", [False, True])
 def test_program_that_times_out_is_killed_with_its_children(tmp_path, listening):
-    assert wait_until_gone(left_by_a_slow_one(tmp_path / "pids", "sleep 300", listening))
+    assert wait_until_gone(child_of_a_slow_program(tmp_path / "pids", "sleep 300", listening))
 
 
 @pytest.mark.parametrize("listening", [False, True])
 def test_children_of_a_finished_program_are_killed_after_the_timeout(tmp_path, listening):
     """The child keeps the pipes open, so its parent's output is not complete."""
-    assert wait_until_gone(left_by_a_slow_one(tmp_path / "pids", "true", listening))
+    assert wait_until_gone(child_of_a_slow_program(tmp_path / "pids", "true", listening))
 
 
 def test_program_that_ends_before_the_timeout_succeeds():
@@ -191,9 +185,7 @@ def test_ctrl_c_ends_the_program_and_its_children(tmp_path, listening):
         "handle_interrupts(signal.default_int_handler)\n"
         f"run(['sh', '-c', {inner!r}], on_line={'print' if listening else None})"
     )
-    with subprocess.Popen(
-        python(script), env={**os.environ, "PYTHONPATH": str(PACKAGING)}, stderr=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen(python(script), stderr=subprocess.PIPE) as process:
         pids = [int(word) for word in wait_for_line(tmp_path / "pids").split()]
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=TIMEOUT)
@@ -205,13 +197,13 @@ def test_ctrl_c_ends_the_program_and_its_children(tmp_path, listening):
 def test_program_that_is_starting_at_ctrl_c_is_killed_too(monkeypatch, start):
     real, started = subprocess.Popen, []
 
-    def met(*words: Any, **options: Any) -> Any:
+    def interrupted(*words: Any, **options: Any) -> Any:
         started.append(real(*words, **options))
         os.kill(os.getpid(), signal.SIGINT)
         return started[0]
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    monkeypatch.setattr(subprocess, "Popen", met)
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
     try:
         with pytest.raises(KeyboardInterrupt):
             start(["sleep", "300"])

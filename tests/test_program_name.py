@@ -1,8 +1,11 @@
 """The program's name in messages."""
 
-import pytest
+import io
 
-from kubeparcel.console import create_log
+import pytest
+from rich.console import Console
+
+from kubeparcel.console import LiveLog, create_log
 from kubeparcel.program_name import program_name, with_program_name
 
 
@@ -51,14 +54,8 @@ def test_log_names_the_program_as_it_was_started(monkeypatch, capsys, quiet):
 
 
 def test_progress_bars_name_the_program_as_it_was_started(monkeypatch):
-    from io import StringIO
-
-    from rich.console import Console
-
-    from kubeparcel.console import LiveLog
-
     monkeypatch.setattr("sys.argv", ["tasks.py"])
-    stream = StringIO()
+    stream = io.StringIO()
     log = LiveLog(Console(file=stream))
     log.info("Next", "inv verify")
     log.warn("Renew it: inv resolve")

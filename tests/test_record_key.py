@@ -8,13 +8,12 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from kubeparcel import paths, record_key
-from kubeparcel.paths import PACKAGE
 from kubeparcel.store import Store
 
 VALUE = {"kubelet": "ab" * 32}
@@ -23,38 +22,6 @@ VALUE = {"kubelet": "ab" * 32}
 @pytest.fixture(autouse=True)
 def forget_the_key() -> None:
     record_key._derived_key.cache_clear()
-
-
-def unsealed(record: Path) -> None:
-    record.write_text(json.dumps(VALUE))
-
-
-def changed(record: Path) -> None:
-    record.write_bytes(record.read_bytes().replace(b"abab", b"baba"))
-
-
-def without_mac(record: Path) -> None:
-    record.write_bytes(b'{"mac": "", "value": {}}\n')
-
-
-def with_another_mac(record: Path) -> None:
-    record.write_bytes(b'{"mac": "' + b"0" * 32 + record.read_bytes()[9 + 32 :])
-
-
-def truncated(record: Path) -> None:
-    record.write_bytes(record.read_bytes()[:-10])
-
-
-def extended(record: Path) -> None:
-    record.write_bytes(record.read_bytes() + b"\n")
-
-
-def deep(record: Path) -> None:
-    record.write_bytes(b"[" * 1_000_000)
-
-
-def empty(record: Path) -> None:
-    record.write_bytes(b"")
 
 
 def of_another_key(record: Path) -> None:
@@ -71,20 +38,33 @@ def of_another_kind(record: Path) -> None:
 
 
 def of_another_user(record: Path) -> None:
-    environment = {**os.environ, "KUBEPARCEL_CONFIG": str(record.with_name("other")), "PYTHONPATH": str(PACKAGE.parent)}
+    environment = {**os.environ, "KUBEPARCEL_CONFIG": str(record.with_name("other"))}
     script = (
         "import sys, pathlib, kubeparcel.store as s; s.Store(pathlib.Path(sys.argv[1])).put_record('go', 'recipe', 1)"
     )
     subprocess.run([sys.executable, "-c", script, record.parents[2]], env=environment, check=True)
 
 
-FORGERIES: tuple[Callable[[Path], None], ...] = (
-    *(unsealed, changed, without_mac, with_another_mac, truncated, extended, deep, empty),
-    *(of_another_key, of_another_kind, of_another_user),
-)
+def edit(change: Callable[[bytes], bytes]) -> Callable[[Path], object]:
+    return lambda record: record.write_bytes(change(record.read_bytes()))
 
 
-@pytest.mark.parametrize("forge", FORGERIES, ids=lambda forge: forge.__name__)
+FORGERIES: Mapping[str, Callable[[Path], object]] = {
+    "no seal": edit(lambda _: json.dumps(VALUE).encode()),
+    "another value": edit(lambda data: data.replace(b"abab", b"baba")),
+    "empty MAC": edit(lambda _: b'{"mac": "", "value": {}}\n'),
+    "another MAC": edit(lambda data: b'{"mac": "' + b"0" * 32 + data[9 + 32 :]),
+    "truncated": edit(lambda data: data[:-10]),
+    "extended": edit(lambda data: data + b"\n"),
+    "deep": edit(lambda _: b"[" * 1_000_000),
+    "empty": edit(lambda _: b""),
+    "of another key": of_another_key,
+    "of another kind": of_another_kind,
+    "of another user": of_another_user,
+}
+
+
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
 def test_forged_record_is_ignored(store, forge):
     store.put_record("go", "recipe", VALUE)
     assert Store(store.root).get_record("go", "recipe") == VALUE
@@ -136,8 +116,5 @@ def test_without_a_place_for_the_key_records_are_valid_for_one_process(store, tm
 
 def test_processes_that_start_together_agree_on_a_key(tmp_path):
     script = "from kubeparcel.record_key import authenticator as a; print(a('x').hexdigest())"
-    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
-    processes = [
-        subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE) for _ in range(6)
-    ]
+    processes = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) for _ in range(6)]
     assert len({process.communicate()[0] for process in processes}) == 1

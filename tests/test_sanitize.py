@@ -81,5 +81,5 @@ def test_credentials_of_urls_are_hidden(text, shown):
         ("8", 8, False),
     ],
 )
-def test_is_number(text, base, expected):
+def test_number_has_ascii_digits_of_its_base_and_at_most_19(text, base, expected):
     assert is_number(text, base) is expected

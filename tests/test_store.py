@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.errors import DigestError, DiskError
-from kubeparcel.paths import PACKAGE
 from kubeparcel.store import Store
 from kubeparcel.store_folder import DAY
 
@@ -41,7 +40,7 @@ def stored_digests(store: Store) -> list[str]:
 def start_adding(store: Store, source: Path, times: int) -> subprocess.Popen[bytes]:
     """Start a process that adds a file to the store, `times` times, each time a byte longer."""
     argv = [sys.executable, "-c", ADD, store.root, source, str(times)]
-    return subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)})
+    return subprocess.Popen(argv)
 
 
 def test_file_is_stored_by_its_digest(store):

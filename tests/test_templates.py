@@ -83,9 +83,9 @@ def test_a_missing_attribute_is_an_error_with_its_line(tmp_path, write):
 )
 def test_syntax_error_in_a_template_has_its_line(tmp_path, write, text, line, words):
     write(text)
-    found = error_message("mine.conf", tmp_path, x=1)
-    assert found.startswith(f"mine.conf:{line}: ")
-    assert words in found
+    message = error_message("mine.conf", tmp_path, x=1)
+    assert message.startswith(f"mine.conf:{line}: ")
+    assert words in message
 
 
 @pytest.mark.parametrize("text", ["\n{{ 1 / 0 }}", "\n{{ x + 1 }}", "\n{{ x.index('z') }}"])
@@ -100,9 +100,9 @@ def test_a_template_that_is_not_text_is_an_error(tmp_path, write):
 
 
 def test_missing_template_is_an_error_that_names_the_folder(tmp_path):
-    found = error_message("no/such", tmp_path)
-    assert found.startswith("Template no/such not found")
-    assert "next to kubeparcel.yaml" in found
+    message = error_message("no/such", tmp_path)
+    assert message.startswith("Template no/such not found")
+    assert "next to kubeparcel.yaml" in message
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "parts/../../secret"])

@@ -76,13 +76,8 @@ def test_files_of_kubeparcel_have_a_license_and_binaries_name_their_download(sbo
 
 
 def test_sha256sum_confirms_packages_and_sboms(sbom_folder):
-    out = subprocess.run(
-        ["sha256sum", "--check", "--strict", "SHA256SUMS"],
-        cwd=sbom_folder.parent,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    command = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    out = subprocess.run(command, cwd=sbom_folder.parent, capture_output=True, text=True, check=True).stdout
     assert out.count(": OK") == 6 + 14
 
 

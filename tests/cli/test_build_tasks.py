@@ -25,9 +25,7 @@ def lock_from_go(kubeparcel, workdir, fake_sources) -> Path:
 
 
 def source_of(path: Path) -> str:
-    lock = lockfile.read(path)
-    assert lock
-    return lock.source
+    return lockfile.read(path).source
 
 
 @pytest.mark.parametrize("origin", ["option", "variable", "file"])
@@ -95,20 +93,10 @@ def test_resolve_check_shows_locked_requested_and_available_versions(kubeparcel,
         ["Source", "auto", "upstream", "upstream"],
     ]
     document = json.loads(kubeparcel("resolve", "--check", "--json")[1])
-    assert document["requested"] == {
-        "kubernetes": "1.36",
-        "cri-tools": "",
-        "cni": "",
-        "arches": ["amd64"],
-        "source": "auto",
-    }
-    assert document["locked"] == {
-        "kubernetes": "1.36.3",
-        "cri-tools": "1.36.0",
-        "cni": "1.9.1",
-        "arches": ["amd64"],
-        "source": "upstream",
-    }
+    requested = {"kubernetes": "1.36", "cri-tools": "", "cni": ""}
+    locked = {"kubernetes": "1.36.3", "cri-tools": "1.36.0", "cni": "1.9.1"}
+    assert document["requested"] == {**requested, "arches": ["amd64"], "source": "auto"}
+    assert document["locked"] == {**locked, "arches": ["amd64"], "source": "upstream"}
     assert document["versions"] == {"kubernetes": "1.36.4", "cri-tools": "1.36.1", "cni": "1.9.1"}
 
 

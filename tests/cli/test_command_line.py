@@ -15,8 +15,7 @@ from kubeparcel.cli.parameters import ValueType
 from kubeparcel.cli.program import Program
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts.catalog import load_hosts
-
-TASKS = {task.name: task for task in cli.TASKS}
+from tests.cli.conftest import TASKS
 
 
 def parse(task: str, *words: str) -> dict[str, object]:
@@ -52,21 +51,11 @@ def test_parse_assigns_options_and_words_without_a_dash(written, values):
     assert parse(*written.split()) == values
 
 
-def test_a_second_task_is_an_unexpected_argument():
-    with pytest.raises(UsageError, match="Unexpected argument 'publish' for key"):
-        parse("key", "new", "publish")
-
-
 def test_program_accepts_its_options_in_any_order(kubeparcel):
     context = Program(TASKS).make_context("kubeparcel", ["-d", "--list-format", "json", "-l"])
     assert context.params["list"] is True
     assert context.params["list_format"] == "json"
     assert os.environ["KUBEPARCEL_DEBUG"] == "1"
-
-
-def test_parse_rejects_a_missing_value_at_the_end():
-    with pytest.raises(UsageError, match="--junit needs a value"):
-        parse("verify", "a.deb", "--junit")
 
 
 @pytest.mark.parametrize(
@@ -81,6 +70,8 @@ def test_parse_rejects_a_missing_value_at_the_end():
         ),
         ("build --lock", "Unknown option '--lock'. Did you mean '--locked'?", "Options: kubeparcel build --help"),
         ("clean dist", "Unexpected argument 'dist' for clean.", "Options: kubeparcel clean --help"),
+        ("key new publish", "Unexpected argument 'publish' for key.", ""),
+        ("verify a.deb --junit", "--junit needs a value", ""),
         ("build 1.36 dist", "Unexpected argument 'dist' for build.", "Options: kubeparcel build --help"),
         ("build dist", "--kubernetes: Invalid version 'dist'.", "Expected a version like 1.36.3"),
         ("build 1.36 --kubernetes 1.35", "Two versions of Kubernetes: 1.36 and --kubernetes 1.35.", ""),
@@ -113,6 +104,7 @@ def test_invalid_words_are_a_usage_error_with_a_hint(kubeparcel, words, message,
     [
         ("build --arch x86", "Invalid --arch 'x86': use amd64, arm64, ppc64le or s390x."),
         ("build --arch amd64,x86", "Invalid --arch 'x86': use amd64, arm64, ppc64le or s390x."),
+        ("build --arch amd64,,arm64", "Empty value in --arch 'amd64,,arm64'."),
         ("build --format zip", "Invalid --format 'zip': use deb or rpm."),
         ("build --format DEB", "Invalid --format 'DEB': use deb or rpm. Did you mean 'deb'?"),
         ("build --arch arm46", "Invalid --arch 'arm46': use amd64, arm64, ppc64le or s390x. Did you mean 'arm64'?"),
@@ -161,7 +153,7 @@ VALUES = [
 @pytest.mark.parametrize(("task", "parameter"), VALUES, ids=lambda value: getattr(value, "name", value))
 @pytest.mark.parametrize("value", ["", " "])
 def test_empty_value_is_a_usage_error_that_names_the_option(kubeparcel, task, parameter, value):
-    arguments = [p for p in next(t for t in cli.TASKS if t.name == task).params if isinstance(p, click.Argument)]
+    arguments = [p for p in TASKS[task].params if isinstance(p, click.Argument)]
     if isinstance(parameter, click.Option):
         needed = [parameter.opts[-1], value]
     else:
@@ -171,12 +163,6 @@ def test_empty_value_is_a_usage_error_that_names_the_option(kubeparcel, task, pa
     assert (code, out) == (2, "")
     assert err.startswith(f"{parameter.opts[-1]} is empty.\n")
     assert "Expected: " in err
-
-
-def test_empty_entry_of_a_list_is_a_usage_error(kubeparcel):
-    code, _, err = kubeparcel("build", "--arch", "amd64,,arm64")
-    assert code == 2
-    assert err.startswith("Empty value in --arch 'amd64,,arm64'.")
 
 
 @pytest.mark.parametrize("words", ["--arch x86_64,aarch64", "--arch x86-64,ARM64"])

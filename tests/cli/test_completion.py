@@ -12,13 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel import cli
 from kubeparcel.cli.completion import respond
 from kubeparcel.cli.program import Program
 from kubeparcel.hosts import catalog
-from tests.support.checkout import ROOT
+from tests.cli.conftest import TASKS
 
-TASKS = {task.name: task for task in cli.TASKS}
 CASES = [
     ("kubeparcel bui", ["build"]),
     ("kubeparcel build --dry", ["--dry-run"]),
@@ -119,13 +117,7 @@ def shell_folder(tmp_path: Path, kubeparcel) -> Path:
 def run_shell(folder: Path, *argv: str) -> list[str]:
     if not shutil.which(argv[0]):
         pytest.skip(f"{argv[0]} is not installed")
-    env = {
-        **os.environ,
-        "PATH": f"{folder}/bin:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT / "packaging"),
-        "HOME": str(folder),
-        "TERM": "dumb",
-    }
+    env = {**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}", "HOME": str(folder), "TERM": "dumb"}
     result = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return [line.partition("\t")[0].strip() for line in result.stdout.splitlines() if line.strip()]

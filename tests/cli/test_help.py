@@ -10,7 +10,7 @@ from typing import get_args
 import click
 import pytest
 
-from kubeparcel import __version__, cli
+from kubeparcel import __version__
 from kubeparcel.cli.options import OPTIONS
 from kubeparcel.cli.parameters import option_name
 from kubeparcel.cli.program import GROUPS
@@ -19,9 +19,9 @@ from kubeparcel.hosts.engine_cli import ENGINES
 from kubeparcel.model import Arch, Format
 from kubeparcel.repository.model import MetadataCompression
 from kubeparcel.verify.levels import LEVELS
+from tests.cli.conftest import TASKS
 from tests.support.checkout import ROOT
 
-TASKS = {task.name: task for task in cli.TASKS}
 BUILD_OPTIONS = [
     *["--kubernetes", "--cri-tools", "--cni", "--arch", "--format", "--source", "--mirror"],
     *["--layout", "--revision", "--compression", "--out", "--locked", "--dry-run", "--json"],

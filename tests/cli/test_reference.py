@@ -8,16 +8,15 @@ import sys
 import click
 import pytest
 
-from kubeparcel import cli
 from kubeparcel.cli.program import Program
 from kubeparcel.cli.reference import ENVIRONMENT, pages
 from kubeparcel.config.setting_layers import ENV_PREFIX
 from kubeparcel.config.settings import Settings
 from kubeparcel.packages import limits
 from kubeparcel.verify.layout.checks import CHECKS
+from tests.cli.conftest import TASKS
 from tests.support.checkout import ROOT
 
-TASKS = {task.name: task for task in cli.TASKS}
 PAGES = pages(Program(TASKS))
 MAN_PAGE = PAGES["docs/kubeparcel.1"]
 

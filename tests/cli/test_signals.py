@@ -1,14 +1,23 @@
 """Signals: what an interrupted program prints, and which processes it ends."""
 
+from __future__ import annotations
+
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.support.checkout import ROOT
 from tests.support.waiting import TIMEOUT, wait_for_line, wait_until_gone
+
+
+def python(*words: str | Path, **environment: str) -> subprocess.Popen[str]:
+    """Start Python, in this environment with additions."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, *words], env={**os.environ, **environment}, **pipes)
 
 
 def test_interrupted_task_prints_how_to_continue(kubeparcel, fail_build):
@@ -33,14 +42,7 @@ cli.main(["kubeparcel", "build"])
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_the_program_with_130(workdir, number):
-    with subprocess.Popen(
-        [sys.executable, "-c", SLOW_BUILD],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "packaging")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
+    with python("-c", SLOW_BUILD) as process:
         assert process.stdout.readline() == "started\n"
         process.send_signal(number)
         _, err = process.communicate(timeout=TIMEOUT)
@@ -65,11 +67,7 @@ cli.main(["kubeparcel", "build"])
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_kills_processes_that_other_threads_run(workdir, number):
-    with subprocess.Popen(
-        [sys.executable, "-c", BUILD_IN_THREADS, workdir / "pids"],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "packaging")},
-        stderr=subprocess.PIPE,
-    ) as process:
+    with python("-c", BUILD_IN_THREADS, workdir / "pids") as process:
         pids = [int(word) for word in wait_for_line(workdir / "pids").split()]
         process.send_signal(number)
         process.communicate(timeout=TIMEOUT)
@@ -82,14 +80,7 @@ def test_interruption_while_the_program_is_imported_prints_no_traceback(workdir,
     (workdir / "click").mkdir()
     slow = "import time\nprint('importing', flush=True)\nwhile True:\n    time.sleep(0.05)\n"
     (workdir / "click/__init__.py").write_text(slow)
-    with subprocess.Popen(
-        [sys.executable, *program, "--list"],
-        env={**os.environ, "PYTHONPATH": f"{workdir}:{ROOT / 'packaging'}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
+    with python(*program, "--list", PYTHONPATH=str(workdir)) as process:
         assert process.stdout.readline() == "importing\n"
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=TIMEOUT)

@@ -10,29 +10,24 @@ from typing import Any
 
 import pytest
 
-from tests.support.checkout import ROOT
 from tests.support.waiting import TIMEOUT
+
+PROGRAM = [sys.executable, "-m", "kubeparcel"]
 
 
 def test_closed_pipe_is_not_an_error(workdir):
     """`kubeparcel config --schema | head -1`."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "kubeparcel", "config", "--schema"],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "packaging")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stdout
+    command = [*PROGRAM, "config", "--schema"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
-        assert process.stderr
         err = process.stderr.read()
         assert (process.wait(TIMEOUT), err) == (0, b"")
 
 
-def run_program(*words: str, **streams: Any) -> subprocess.CompletedProcess[bytes]:
-    """Run the program in another process; `streams` are arguments of subprocess.run."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "packaging"), **streams.pop("env", {})}
-    return subprocess.run([sys.executable, "-m", "kubeparcel", *words], env=env, check=False, **streams)
+def run_shell(script: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run a script of bash, in which $program is the program."""
+    environment = {**os.environ, "program": " ".join(PROGRAM)}
+    return subprocess.run(["bash", "-c", script], env=environment, capture_output=True, check=False, **options)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +35,7 @@ def run_program(*words: str, **streams: Any) -> subprocess.CompletedProcess[byte
 )
 def test_full_standard_output_is_an_error_without_a_traceback(workdir, words):
     with Path("/dev/full").open("wb") as full:
-        result = run_program(*words, stdout=full, stderr=subprocess.PIPE)
+        result = subprocess.run([*PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, check=False)
     assert result.returncode in (2, 3)
     assert b"Traceback" not in result.stderr
     assert b"Standard output: No space left on device." in result.stderr or b"Invalid version" in result.stderr
@@ -49,7 +44,7 @@ def test_full_standard_output_is_an_error_without_a_traceback(workdir, words):
 @pytest.mark.parametrize(("words", "code"), [(["config"], 0), (["nothing"], 2), (["verify", "nothing"], 2)])
 def test_full_standard_error_changes_nothing(workdir, words, code):
     with Path("/dev/full").open("wb") as full:
-        result = run_program(*words, stderr=full, stdout=subprocess.PIPE)
+        result = subprocess.run([*PROGRAM, *words], stderr=full, stdout=subprocess.PIPE, check=False)
     assert result.returncode == code
     assert bool(result.stdout) == (code == 0)
 
@@ -57,27 +52,19 @@ def test_full_standard_error_changes_nothing(workdir, words, code):
 @pytest.mark.parametrize("closing", [">&-", "2>&-", ">&- 2>&-", "<&-"])
 @pytest.mark.parametrize(("words", "code"), [("config", 0), ("nothing", 2), ("hosts --engine x", 2)])
 def test_closed_streams_are_no_bug(workdir, closing, words, code):
-    command = f'"{sys.executable}" -m kubeparcel {words} {closing}'
-    result = subprocess.run(
-        ["/bin/sh", "-c", command],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "packaging")},
-        capture_output=True,
-        check=False,
-    )
+    result = run_shell(f"$program {words} {closing}")
     assert result.returncode == code
     assert b"Traceback" not in result.stderr
 
 
 def test_exit_code_survives_a_closed_pipe(workdir):
     """`kubeparcel verify | head -1` under pipefail."""
-    command = f'set -o pipefail; "{sys.executable}" -m kubeparcel build x --json | true'
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "packaging")}
-    result = subprocess.run(["bash", "-c", command], env=env, capture_output=True, check=False)
+    result = run_shell("set -o pipefail; $program build x --json | true")
     assert (result.returncode, result.stderr) == (2, b"")
 
 
 def test_characters_that_the_encoding_lacks_are_replaced(workdir):
-    result = run_program("build", "\udcff·", env={"PYTHONIOENCODING": "ascii"}, capture_output=True)
+    result = run_shell("PYTHONIOENCODING=ascii $program build $'\\xff·'")
     assert result.returncode == 2
     assert b"Traceback" not in result.stderr
 
@@ -85,7 +72,5 @@ def test_characters_that_the_encoding_lacks_are_replaced(workdir):
 def test_current_folder_that_was_removed_is_named(workdir):
     folder = workdir / "folder"
     folder.mkdir()
-    command = f'rmdir "$PWD"; exec "{sys.executable}" -m kubeparcel config'
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "packaging")}
-    result = subprocess.run(["/bin/sh", "-c", command], cwd=folder, env=env, capture_output=True, check=False)
+    result = run_shell('rmdir "$PWD"; exec $program config', cwd=folder)
     assert (result.returncode, result.stderr) == (3, b"The current folder: No such file or directory.\n")

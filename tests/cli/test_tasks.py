@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import pickle
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kubeparcel import cli, errors
 from kubeparcel.build import pipeline
+from tests.cli.conftest import BuildOutcome
 
 CODES = {
     "CheckFailed": 1,
@@ -76,52 +75,33 @@ def test_error_can_be_pickled(kind):
     assert (type(copy), str(copy)) == (kind, "What happened.\n  What to do.")
 
 
-class Result:
-    """The part of a build's result that the task uses."""
-
-    changed = (Path("dist/deb/a.deb"),)
-
-    def __init__(self, exit_code: int) -> None:
-        self.exit_code = exit_code
-
-    def as_text(self) -> str:
-        return "a table"
-
-    def as_json(self) -> str:
-        return '{"packages": []}'
-
-
 @pytest.mark.parametrize("code", [0, 1])
-def test_failed_check_gives_exit_code_1(kubeparcel, monkeypatch, code):
-    monkeypatch.setattr(pipeline, "build", lambda *_, **__: Result(code))
+def test_failed_check_gives_exit_code_1(kubeparcel, replace_build, code):
+    replace_build(exit_code=code)
     assert kubeparcel("build") == (code, "a table\n", "Log: dist/kubeparcel.log\n" if code else "")
 
 
-def test_build_prints_the_next_step_on_a_terminal(kubeparcel, monkeypatch):
-    monkeypatch.setattr(pipeline, "build", lambda *_, **__: Result(0))
+def test_build_prints_the_next_step_on_a_terminal(kubeparcel, replace_build, monkeypatch):
+    replace_build()
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     _, out, _ = kubeparcel("build")
     assert out.splitlines()[1].startswith("Next: kubeparcel verify --level install")
     assert "Next" not in kubeparcel("build", "--json")[1]
 
 
-def test_json_prints_only_one_document_to_standard_output(kubeparcel, monkeypatch):
-    def build(_: object, log: Any, *, locked: bool) -> Result:
-        log.info("Release", "Kubernetes 1.36.3")
-        return Result(0)
-
-    monkeypatch.setattr(pipeline, "build", build)
+def test_json_prints_only_one_document_to_standard_output(kubeparcel, replace_build):
+    replace_build(lambda _, log: log.info("Release", "Kubernetes 1.36.3"))
     code, out, err = kubeparcel("build", "--json")
     assert (code, json.loads(out)) == (0, {"packages": []})
     assert err == "Release    Kubernetes 1.36.3\n"
 
 
 def test_build_options_become_settings(kubeparcel, monkeypatch):
-    received: dict[str, Any] = {}
+    received = {}
 
-    def build(releases: Any, _: object, *, locked: bool) -> Result:
+    def build(releases, _, *, locked):
         received.update(settings=releases.settings[0], locked=locked)
-        return Result(0)
+        return BuildOutcome()
 
     monkeypatch.setattr(pipeline, "build", build)
     words = "--kubernetes v1.36 --cri-tools 1.35.0 --cni 1.8.0 --arch amd64,s390x --format rpm"
@@ -135,12 +115,8 @@ def test_build_options_become_settings(kubeparcel, monkeypatch):
     assert (settings.compression, settings.out) == ("small", "there")
 
 
-def test_quiet_prints_only_the_result(kubeparcel, monkeypatch):
-    def build(_: object, log: Any, *, locked: bool) -> Result:
-        log.info("Release", "Kubernetes 1.36.3")
-        return Result(0)
-
-    monkeypatch.setattr(pipeline, "build", build)
+def test_quiet_prints_only_the_result(kubeparcel, replace_build):
+    replace_build(lambda _, log: log.info("Release", "Kubernetes 1.36.3"))
     assert kubeparcel("build", "--quiet") == (0, "a table\n", "")
 
 

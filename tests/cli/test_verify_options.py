@@ -1,5 +1,7 @@
 """The options of `verify` on the command line."""
 
+import pytest
+
 
 def test_list_needs_no_packages(kubeparcel):
     code, out, _ = kubeparcel("verify", "--list", "--level", "install")
@@ -13,10 +15,10 @@ def test_unknown_name_is_wrong_usage(kubeparcel):
     assert "unknown name 'mode'. Did you mean modes" in err
 
 
-def test_engine_options_are_options(kubeparcel):
-    code, _, err = kubeparcel("verify", "--list", "--engine-options", "--memory 2g")
+@pytest.mark.parametrize(
+    ("options", "message"), [("--memory 2g", "'2g' does not start with '--'"), ("--label='a", "No closing quotation")]
+)
+def test_engine_options_are_options(kubeparcel, options, message):
+    code, _, err = kubeparcel("verify", "--list", "--engine-options", options)
     assert code == 2
-    assert "'2g' does not start with '--'" in err
-    code, _, err = kubeparcel("verify", "--list", "--engine-options", "--label='a")
-    assert code == 2
-    assert "No closing quotation" in err
+    assert message in err

@@ -19,8 +19,7 @@ MINORS = range(11, 41)
 
 def document() -> dict[str, Any]:
     """Return the unvalidated catalog, to be changed."""
-    catalog_document: dict[str, Any] = yaml.safe_load((PACKAGE / "config/catalog.yaml").read_text())
-    return catalog_document
+    return yaml.safe_load((PACKAGE / "config/catalog.yaml").read_text())
 
 
 def cni_pairs(version: str) -> list[str]:
@@ -89,7 +88,7 @@ def test_kubernetes_version_has_upstreams_cni_release(kubernetes, cni):
         (
             ("components", "cni", "pairs"),
             [{"kubernetes": "<1.28.0", "version": "1.1.1"}, {"kubernetes": ">=1.27.0", "version": "1.2.0"}],
-            ("two rows match the same versions: the first up to 1.28.0 and 1.27.0 up to the newest"),
+            "two rows match the same versions: the first up to 1.28.0 and 1.27.0 up to the newest",
         ),
         (
             ("components", "cni", "upstream"),
@@ -97,7 +96,7 @@ def test_kubernetes_version_has_upstreams_cni_release(kubernetes, cni):
                 {"versions": "<0.8.1", "archive": "https://a.example/{version}"},
                 {"versions": ">=0.8.0", "archive": "https://b.example/{version}"},
             ],
-            ("two rows match the same versions: the first up to 0.8.1 and 0.8.0 up to the newest"),
+            "two rows match the same versions: the first up to 0.8.1 and 0.8.0 up to the newest",
         ),
         (
             ("packages", "kubelet", "relations"),

@@ -126,33 +126,39 @@ def test_rows_that_never_apply_together_do_not_conflict(first, second):
     assert len(PackageSpec.model_validate({"relations": [first, second]}).relations) == 2
 
 
-def test_conflicting_relations_are_an_error_naming_both():
-    rows = [
-        {"depends": "ebtables"},
-        {**SOCAT, "kubernetes": "<1.30.0"},
-        {**NEWER, "kubernetes": ">=1.29.0", "layouts": ["etc"]},
-    ]
-    assert error_of(PackageSpec, relations=rows) == (
-        "Value error, rows 2 and 3 match the same versions: "
-        "depends socat (>= 1) (the first up to 1.30.0) and "
-        "depends socat (>= 2) (1.29.0 up to the newest)"
-    )
-
-
-def test_conflicting_files_are_an_error_naming_both():
-    rows = [
-        {"path": "/etc/x", "text": "old", "kubernetes": "<1.36.1"},
-        {"path": "/etc/x", "text": "new", "kubernetes": ">=1.36.0"},
-    ]
-    assert error_of(PackageSpec, files=rows) == (
-        "Value error, rows 1 and 2 match the same versions: "
-        "/etc/x (the first up to 1.36.1) and /etc/x (1.36.0 up to the newest)"
-    )
-
-
-def test_conflicting_scripts_are_an_error_naming_both():
-    rows = [{"at": "preinstall", "template": "a"}, {"at": "preinstall", "template": "b"}]
-    assert "rows 1 and 2 match the same versions: preinstall" in error_of(PackageSpec, scripts=rows)
+@pytest.mark.parametrize(
+    ("field", "rows", "numbers", "conflict"),
+    [
+        (
+            "relations",
+            [
+                {"depends": "ebtables"},
+                {**SOCAT, "kubernetes": "<1.30.0"},
+                {**NEWER, "kubernetes": ">=1.29.0", "layouts": ["etc"]},
+            ],
+            "2 and 3",
+            "depends socat (>= 1) (the first up to 1.30.0) and depends socat (>= 2) (1.29.0 up to the newest)",
+        ),
+        (
+            "files",
+            [
+                {"path": "/etc/x", "text": "old", "kubernetes": "<1.36.1"},
+                {"path": "/etc/x", "text": "new", "kubernetes": ">=1.36.0"},
+            ],
+            "1 and 2",
+            "/etc/x (the first up to 1.36.1) and /etc/x (1.36.0 up to the newest)",
+        ),
+        (
+            "scripts",
+            [{"at": "preinstall", "template": "a"}, {"at": "preinstall", "template": "b"}],
+            "1 and 2",
+            "preinstall (the first up to the newest) and preinstall (the first up to the newest)",
+        ),
+    ],
+)
+def test_conflicting_rows_are_an_error_naming_both(field, rows, numbers, conflict):
+    message = f"Value error, rows {numbers} match the same versions: {conflict}"
+    assert error_of(PackageSpec, **{field: rows}) == message
 
 
 def test_folder_and_binaries_in_it_do_not_conflict():

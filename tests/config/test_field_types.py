@@ -12,8 +12,7 @@ RANGE = TypeAdapter(KubernetesRange)
 
 
 def parse_range(text: object) -> VersionRange:
-    version_range: VersionRange = RANGE.validate_python(text)
-    return version_range
+    return RANGE.validate_python(text)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_invalid_variable_is_ignored_if_an_option_overrides_it(workdir, monkeypa
     [
         (
             "kubernetes: 1.36\n",
-            ('kubeparcel.yaml:1: kubernetes: write the version in quotes: "1.36" (YAML reads 1.30 as 1.3)'),
+            'kubeparcel.yaml:1: kubernetes: write the version in quotes: "1.36" (YAML reads 1.30 as 1.3)',
         ),
         ("cni: 1\n", 'kubeparcel.yaml:1: cni: write the version in quotes: "1"'),
         ("# x\n\nlayut: etc\n", 'kubeparcel.yaml:3: layut is not a setting. Did you mean "layout"?'),

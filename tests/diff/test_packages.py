@@ -3,14 +3,11 @@
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 
 from tests.diff.conftest import Entry, brief, write_deb, write_rpm
 from tests.support.archive_builders import File
-
-RunDiff = Callable[..., tuple[int, str, str]]
 
 
 def test_equal_packages_give_no_differences_and_exit_code_0(run_diff, old, new):
@@ -33,13 +30,13 @@ def test_changed_script_is_shown_with_its_lines(diff, run_diff, old, new):
     assert "      +systemctl stop kubelet\n" in run_diff(old, new)[1]
 
 
-def test_scripts_and_interpreters_of_rpms(diff, old, new):
+def test_interpreters_of_scripts_are_compared(diff, old, new):
     write_rpm(old, tag_1024="true", tag_1086="/bin/sh")
     write_rpm(new, tag_1024="true", tag_1086="<lua>")
     assert brief(diff(old, new)[1]) == [("scripts", "post", "interpreter", "/bin/sh", "<lua>")]
 
 
-def test_files_removed_added_and_moved(diff, old, new):
+def test_files_that_were_removed_added_and_moved_are_listed(diff, old, new):
     write_deb(old, {"/usr/bin/a": Entry(mode=0o755), "/usr/share/x/one": Entry("1\n"), "/etc/gone": Entry("2\n")})
     write_deb(new, {"/usr/bin/a": Entry(mode=0o755), "/usr/share/y/one": Entry("1\n"), "/etc/came": Entry("3\n")})
     assert brief(diff(old, new)[1]) == [
@@ -57,7 +54,7 @@ def test_files_removed_added_and_moved(diff, old, new):
         (Entry(link="a"), Entry(link="b"), "target", ("a", "b")),
     ],
 )
-def test_attributes_of_a_file(diff, old, new, before, after, attribute, values):
+def test_attributes_of_a_file_are_compared(diff, old, new, before, after, attribute, values):
     write_deb(old, {"/usr/bin/a": before})
     write_deb(new, {"/usr/bin/a": after})
     assert brief(diff(old, new)[1]) == [("attributes", "/usr/bin/a", attribute, *values)]
@@ -72,13 +69,13 @@ def test_file_that_became_a_link_is_one_difference_of_type_and_target(diff, old,
     ]
 
 
-def test_conffile_that_is_none_any_more(diff, old, new):
+def test_conffile_that_became_an_ordinary_file_is_a_difference(diff, old, new):
     write_deb(old, {"/etc/x": Entry()}, conffiles="/etc/x\n")
     write_deb(new, {"/etc/x": Entry()})
     assert brief(diff(old, new)[1]) == [("conffiles", "/etc/x", "flags", "config", "none")]
 
 
-def test_configuration_of_an_rpm_that_is_replaced_on_upgrades(diff, old, new):
+def test_configuration_of_an_rpm_that_upgrades_replace_is_a_difference(diff, old, new):
     write_rpm(old, File("/etc/x", flags=1 | 16))
     write_rpm(new, File("/etc/x", flags=1))
     assert brief(diff(old, new)[1]) == [("conffiles", "/etc/x", "flags", "config, noreplace", "config")]
@@ -94,7 +91,7 @@ def test_relations_are_compared_as_sets_with_versions(diff, old, new):
     ]
 
 
-def test_contents_of_text_and_other_files(diff, old, new):
+def test_contents_are_compared_by_line_or_digest(diff, old, new):
     write_deb(old, {"/etc/x": Entry("a\nb\n"), "/usr/share/y": Entry(b"\0" * 70_000)})
     write_deb(new, {"/etc/x": Entry("a\nc\n"), "/usr/share/y": Entry(b"\1" * 70_000)})
     text, other = diff(old, new)[1]["changes"]
@@ -103,7 +100,7 @@ def test_contents_of_text_and_other_files(diff, old, new):
     assert other["old"] != other["new"]
 
 
-def test_metadata(diff, old, new):
+def test_metadata_are_compared(diff, old, new):
     write_deb(old, fields="Homepage: https://a.example\n")
     write_deb(new, version="1.1-1", fields="Homepage: https://b.example\nSection: admin\n")
     assert brief(diff(old, new)[1]) == [

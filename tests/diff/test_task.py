@@ -1,7 +1,6 @@
 """The task diff: what it compares, its reports and exit codes."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 
@@ -11,8 +10,6 @@ from kubeparcel.repository.open_repository import Target
 from tests.diff.conftest import Entry, brief, write_deb
 from tests.support.package_builders import five
 from tests.support.web_server import serve_folder
-
-RunDiff = Callable[..., tuple[int, str, str]]
 
 
 def test_folder_is_compared_with_the_newest_packages_of_a_repository(diff, tmp_path, key):

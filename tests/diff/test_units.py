@@ -31,7 +31,7 @@ def effective(*texts: str) -> dict[str, tuple[str, ...]]:
         (("[Service]\nEnvironment=A=1\nEnvironment=B=2\n",), {"Environment": ("A=1", "B=2")}),
     ],
 )
-def test_settings_in_effect(texts, expected):
+def test_settings_take_effect_as_in_systemd(texts, expected):
     assert effective(*texts) == expected
 
 
@@ -81,7 +81,7 @@ def test_etc_hides_the_drop_in_of_the_same_name(diff, old, new):
     assert ("units", "kubelet.service", "[Service] Nice", "5", "6") in brief(diff(old, new)[1])
 
 
-def test_mask(diff, old, new):
+def test_masked_unit_is_a_difference(diff, old, new):
     write_deb(old, {UNIT: Entry("[Service]\nExecStart=/usr/bin/kubelet\n")})
     write_deb(new, {UNIT: Entry(link="/dev/null")})
     assert ("units", "kubelet.service", "link", "not set", "/dev/null") in brief(diff(old, new)[1])

@@ -11,48 +11,14 @@ from typing import Any
 import yaml
 
 NUMBERS = (
-    0,
-    1,
-    2,
-    3,
-    6,
-    7,
-    8,
-    9,
-    0x7F,
-    0x80,
-    0xFF,
-    0x7FFF,
-    0x8000,
-    0xFFFF,
-    0x7FFFFFFF,
-    0x80000000,
-    0xFFFFFFFE,
-    0xFFFFFFFF,
+    *(*range(4), *range(6, 10), 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF),
+    *(0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF),
 )
 """Limits of integers, and the types of rpm's values."""
 
 TOKENS = (
-    "²".encode(),
-    "٣".encode(),
-    b"-1000",
-    b"9" * 5000,
-    b"0x10",
-    b"1_0",
-    b"nan",
-    b"inf",
-    b"\0",
-    b"\n",
-    b"\xff\xfe",
-    b"[" * 2000,
-    b"(" * 500,
-    b'"' * 500,
-    b"../" * 20,
-    b"A" * 5000,
-    b"1:2:3",
-    b"a:1",
-    "\u202e".encode(),
-    b"\x1b[2J",
+    *("²".encode(), "٣".encode(), b"-1000", b"9" * 5000, b"0x10", b"1_0", b"nan", b"inf", b"\0", b"\n", b"\xff\xfe"),
+    *(b"[" * 2000, b"(" * 500, b'"' * 500, b"../" * 20, b"A" * 5000, b"1:2:3", b"a:1", "\u202e".encode(), b"\x1b[2J"),
 )
 
 

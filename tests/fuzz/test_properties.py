@@ -139,9 +139,9 @@ SCRIPTS = {
 def test_a_hostile_scriptlet_is_checked_in_seconds(name, format_):
     script = Script("/bin/sh", "#!/bin/sh\n" + SCRIPTS[name])
     package = dataclasses.replace(_package(format_), scripts={"postinst": script})
-    started = time.monotonic()
+    started = time.thread_time()
     check(package)
-    assert time.monotonic() - started < 10
+    assert time.thread_time() - started < 10
 
 
 @pytest.mark.parametrize("text", ["a" * LONG, "a (" * LONG, "(>= " * LONG, " " * LONG, "a <" + "@" * LONG, "1" * LONG])
@@ -157,10 +157,10 @@ def test_a_hostile_scriptlet_is_checked_in_seconds(name, format_):
     ids=["fields", "depends", "conflicts"],
 )
 def test_hostile_fields_are_checked_in_seconds(change, text):
-    started = time.monotonic()
+    started = time.thread_time()
     parse_relations(text)
     check(change(_package(Format.DEB), text))
-    assert time.monotonic() - started < 10
+    assert time.thread_time() - started < 10
 
 
 PATTERNS: Mapping[str, tuple[Callable[[str], object], str]] = {

@@ -1,11 +1,11 @@
 """Telling a process from any other, running or exited."""
 
-import os
 import subprocess
 import sys
 from dataclasses import replace
 
-from kubeparcel import paths
+import pytest
+
 from kubeparcel.hosts.cleanup import ProcessIdentity
 
 
@@ -22,24 +22,13 @@ def test_other_text_is_parsed_as_none():
 
 def test_a_process_that_ended_has_exited():
     code = "from kubeparcel.hosts.cleanup import ProcessIdentity;print(ProcessIdentity.current())"
-    completed = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    owner = ProcessIdentity.parse(completed.stdout.strip())
-    assert owner is not None
-    assert owner.has_exited
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ProcessIdentity.parse(completed.stdout.strip()).has_exited
 
 
-def test_a_process_whose_id_was_reused_has_exited():
-    assert replace(ProcessIdentity.current(), start_time=1).has_exited
-
-
-def test_a_process_of_an_earlier_boot_has_exited():
-    assert replace(ProcessIdentity.current(), boot_id="00000000").has_exited
+@pytest.mark.parametrize("change", [{"start_time": 1}, {"boot_id": "00000000"}], ids=["reused id", "earlier boot"])
+def test_a_process_whose_id_was_reused_or_of_an_earlier_boot_has_exited(change):
+    assert replace(ProcessIdentity.current(), **change).has_exited
 
 
 def test_a_process_that_is_not_visible_from_here_has_not_exited():

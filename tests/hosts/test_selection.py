@@ -79,7 +79,7 @@ def test_an_unknown_host_is_a_usage_error_that_lists_the_known_ones(mmdebstrap):
 def test_a_host_without_the_level_is_a_usage_error_that_lists_suitable_hosts(mmdebstrap):
     with pytest.raises(UsageError) as raised:
         selection.select_hosts(("rocky-9",), "cluster", BOTH, Engine(), UNREACHABLE)
-    assert raised.value.message == ("The host rocky-9 does not support the level cluster, only install.")
+    assert raised.value.message == "The host rocky-9 does not support the level cluster, only install."
     assert "trixie-dnf" in raised.value.hint
     assert "rocky" not in raised.value.hint
 

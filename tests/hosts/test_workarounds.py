@@ -12,6 +12,8 @@ from kubeparcel.hosts.engine import ContainerSpec
 from kubeparcel.hosts.workarounds import WorkaroundProbe
 from kubeparcel.store import Store
 
+BOX = ContainerSpec("image", "box")
+
 
 @dataclass
 class Machine:
@@ -34,27 +36,24 @@ class Machine:
 
 @pytest.fixture
 def probe(tmp_path, capsys):
-    def make(machine: Machine) -> WorkaroundProbe:
-        return WorkaroundProbe(machine, Store(tmp_path), PlainLog())
-
-    return make
+    return lambda machine: WorkaroundProbe(machine, Store(tmp_path), PlainLog())
 
 
 def test_a_machine_that_needs_no_flags_gets_none(probe, capsys):
-    assert probe(Machine("")).flags_for(ContainerSpec("image", "box")) == ()
+    assert probe(Machine("")).flags_for(BOX) == ()
     assert capsys.readouterr().err == ""
 
 
 def test_the_least_intrusive_workaround_that_helps_is_used_and_logged(probe, capsys):
-    flags = probe(Machine("--ulimit=nofile")).flags_for(ContainerSpec("image", "box"))
+    flags = probe(Machine("--ulimit=nofile")).flags_for(BOX)
     assert [flag.partition("=")[0] for flag in flags] == ["--ulimit", "--ulimit"]
     assert "cannot raise process limits: containers run with nofile=" in capsys.readouterr().err
 
 
 def test_the_stored_workaround_is_tried_first(probe):
-    probe(Machine("--ulimit=nofile")).flags_for(ContainerSpec("image", "box"))
+    probe(Machine("--ulimit=nofile")).flags_for(BOX)
     again = Machine("--ulimit=nofile")
-    probe(again).flags_for(ContainerSpec("image", "box"))
+    probe(again).flags_for(BOX)
     assert len(again.tried) == 1
 
 
@@ -69,4 +68,4 @@ def test_each_kind_of_container_is_probed_once_per_session(probe):
 
 def test_the_error_has_the_engines_output_if_no_workaround_helps(probe):
     with pytest.raises(ToolError, match=r"(?s)cannot start a plain.*error setting rlimit"):
-        probe(Machine("--impossible")).flags_for(ContainerSpec("image", "box"))
+        probe(Machine("--impossible")).flags_for(BOX)

@@ -53,9 +53,7 @@ def listed(path: Path) -> dict[str, tarfile.TarInfo]:
 
 def data(path: Path, name: str) -> bytes:
     with tarfile.open(path) as tar:
-        extracted = tar.extractfile(name)
-        assert extracted
-        return extracted.read()
+        return tar.extractfile(name).read()
 
 
 def test_the_layer_does_not_depend_on_the_exports_order_and_time(layer):

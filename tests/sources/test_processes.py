@@ -16,7 +16,6 @@ import pytest
 from kubeparcel.errors import DiskError
 from kubeparcel.lock_models import Artifact
 from kubeparcel.model import Arch
-from kubeparcel.paths import PACKAGE
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.store import Store
 from tests.sources.conftest import KUBELET, KUBELET_PATH, publish_kubelet
@@ -43,13 +42,7 @@ print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM"
 def start_fetch(site, store: Store, artifact: Artifact) -> subprocess.Popen[str]:
     """Start another process that fetches the artifact."""
     argv = [sys.executable, "-c", FETCH, site.url, store.root, artifact.origin, artifact.digest]
-    return subprocess.Popen(
-        argv,
-        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def partial_sizes(store: Store) -> list[int]:

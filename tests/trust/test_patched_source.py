@@ -102,7 +102,6 @@ def test_record_that_is_no_record_of_patches_adds_nothing(nfpm, change):
 
 def test_unknown_component_has_no_versions_of_other_modules(nfpm):
     source = package(nfpm, files({**RECORD, "component": "other"})).patched_source
-    assert source
     assert (source.modules, source.siblings) == ({"k8s.io/kubernetes": "v1.36.3"}, "")
 
 
@@ -110,12 +109,10 @@ def test_unknown_component_has_no_versions_of_other_modules(nfpm):
 def test_audit_looks_up_the_published_modules(nfpm, tmp_path, main):
     subject = package(nfpm, files(main=main))
     source = read_patched_source(subject.contents)
-    assert source
     binary = tmp_path / "kubectl"
     binary.write_bytes(program(main))
     name_published_modules(binary, source)
     go = elf.read(binary).go
-    assert go
     assert (go.module.path, go.module.version) == ("k8s.io/kubernetes", "v1.36.3")
     assert {module.path: module.version for module in go.dependencies} == {
         "golang.org/x/net": "v0.49.0",

@@ -23,6 +23,7 @@ FakeScanner = Callable[..., Path]
 
 NET = "golang.org/x/net"
 HTTP2 = "golang.org/x/net/http2"
+CALLED = {"package": HTTP2, "receiver": "Server", "function": "ServeConn"}
 
 _SCANNER = """\
 #!{python}
@@ -38,8 +39,10 @@ print(json.dumps({{"config": config}}, indent=2))
 print(json.dumps({{"progress": {{"message": "Scanning"}}}}))
 for path in sorted(folder.glob("ID/*.json")):
     print(json.dumps({{"osv": json.loads(path.read_text())}}, indent=2))
+binary = pathlib.Path(sys.argv[-1]).read_bytes()
 for finding in json.loads({findings!r}):
-    print(json.dumps({{"finding": finding}}, indent=2))
+    if not finding["fixed_version"] or finding["fixed_version"].encode() not in binary:
+        print(json.dumps({{"finding": finding}}, indent=2))
 """
 
 
@@ -51,7 +54,7 @@ def finding(number: int, module: str = NET, version: str = "v0.49.0", fixed: str
 
 @pytest.fixture
 def scanner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeScanner:
-    """Put a program on PATH that prints these findings; return the log of its calls."""
+    """Put a program on PATH that prints these findings of binaries without the fixed version; return its log."""
 
     def install(*findings: Mapping[str, Any], text: str = "") -> Path:
         log = tmp_path / "scanner.log"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -21,23 +20,7 @@ from tests.support.archive_builders import File, rpm
 from tests.support.elf_files import Go, elf
 from tests.support.repository_fixtures import Publish, publish_folder
 from tests.support.vulnerability_databases import entry, write_database
-from tests.trust.audit.conftest import HTTP2, NET
-
-SCANNER = """\
-#!/usr/bin/env python3
-import json, pathlib, sys
-folder = pathlib.Path(sys.argv[sys.argv.index("-db") + 1].removeprefix("file://"))
-data = pathlib.Path(sys.argv[-1]).read_bytes()
-modified = json.loads((folder / "index/db.json").read_text())["modified"]
-print(json.dumps({"config": {"scanner_name": "govulncheck", "scanner_version": "v1.9.0", "scan_mode": "binary",
-                             "db_last_modified": modified}}))
-for path in sorted(folder.glob("ID/*.json")):
-    print(json.dumps({"osv": json.loads(path.read_text())}))
-for name, fixed in (("GO-2026-0001", b"v0.51.0"), ("GO-2026-0002", b"v0.99.0")):
-    if fixed not in data:
-        frame = {"module": "golang.org/x/net", "version": "v0.0.1", "package": "golang.org/x/net/http2"}
-        print(json.dumps({"finding": {"osv": name, "fixed_version": fixed.decode(), "trace": [frame]}}))
-"""
+from tests.trust.audit.conftest import HTTP2, NET, FakeScanner, finding
 
 
 @pytest.fixture
@@ -48,12 +31,9 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program in place of govulncheck: two vulnerabilities, each of versions before its fix."""
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/govulncheck").write_text(SCANNER)
-    (tmp_path / "bin/govulncheck").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+def vulnerabilities(scanner: FakeScanner) -> None:
+    """Two vulnerabilities, each of versions before its fix."""
+    scanner(*(finding(number, fixed=fixed, package=HTTP2) for number, fixed in ((1, "v0.51.0"), (2, "v0.99.0"))))
 
 
 def release(folder: Path, version: str, module: str) -> Path:

@@ -10,9 +10,7 @@ import pytest
 from tests.diff.conftest import Entry, write_deb
 from tests.support.elf_files import Go, elf
 from tests.support.vulnerability_databases import entry, write_database
-from tests.trust.audit.conftest import HTTP2, NET, finding, write_packages
-
-CALLED = {"package": HTTP2, "receiver": "Server", "function": "ServeConn"}
+from tests.trust.audit.conftest import CALLED, HTTP2, NET, finding, write_packages
 
 
 def test_each_different_binary_is_scanned_once(run_audit, scanner, packages, database):
@@ -76,7 +74,7 @@ def test_functions_of_stripped_binaries_are_looked_up(run_audit, scanner, databa
         ("required", "required", ("any",)),
     ],
 )
-def test_fail_on(run_audit, scanner, database, tmp_path, level, functions, failing):
+def test_findings_of_failing_levels_give_exit_code_1(run_audit, scanner, database, tmp_path, level, functions, failing):
     names = {"called": f"{HTTP2}.(*Server).ServeConn", "imported": f"{HTTP2}.New", "required": "main.main"}
     packages = write_packages(tmp_path / "dist", (names[functions],))
     scanner(finding(1, **CALLED))

@@ -10,11 +10,24 @@ from pathlib import Path
 import pytest
 
 from tests.support.vulnerability_databases import date, entry, write_database, write_json
-from tests.trust.audit.conftest import HTTP2, NET
+from tests.trust.audit.conftest import HTTP2, NET, FakeScanner, RunAudit
 
 Damage = Callable[[Path], object]
 
 ENTRY = "ID/GO-2026-0001.json"
+
+
+@pytest.fixture
+def error_of(run_audit: RunAudit, scanner: FakeScanner, packages: Path) -> Callable[..., str]:
+    """Return a function that audits packages with a database, and returns the error."""
+    scanner()
+
+    def audit(database: Path | str, exit_code: int = 3) -> str:
+        code, out, error = run_audit(packages, "--database", database)
+        assert (code, out) == (exit_code, "")
+        return error
+
+    return audit
 
 
 def _edit(name: str, change: Callable[[object], object]) -> Damage:
@@ -45,49 +58,35 @@ def _edit(name: str, change: Callable[[object], object]) -> Damage:
         (lambda folder: write_json(folder / "index/db.json", {"modified": "soon"}), "has no date of its last change"),
     ],
 )
-def test_damaged_copy(run_audit, scanner, packages, database, damage, message):
-    scanner()
+def test_damaged_database_is_an_error_that_names_the_file(error_of, database, damage, message):
     damage(database)
-    code, out, err = run_audit(packages, "--database", database)
-    assert (code, out) == (3, "")
-    assert re.search(message, err)
-    assert "vulndb.zip" in err
-    assert "Traceback" not in err
+    error = error_of(database)
+    assert re.search(message, error)
+    assert "vulndb.zip" in error
+    assert "Traceback" not in error
 
 
-def test_missing_folder_and_archive(run_audit, scanner, packages, tmp_path):
-    scanner()
-    archive = tmp_path / "vulndb.zip"
-    archive.write_bytes(b"PK\x03\x04")
-    for path, hint in ((tmp_path / "missing", "Get a copy"), (archive, "unzip -d vulndb")):
-        code, out, err = run_audit(packages, "--database", path)
-        assert (code, out) == (3, "")
-        assert f"No vulnerability database at {path}" in err
-        assert hint in err
+@pytest.mark.parametrize(("name", "hint"), [("missing", "Get a copy"), ("vulndb.zip", "unzip -d vulndb")])
+def test_missing_folder_and_archive_are_errors_with_the_next_step(error_of, tmp_path, name, hint):
+    (tmp_path / "vulndb.zip").write_bytes(b"PK\x03\x04")
+    error = error_of(tmp_path / name)
+    assert f"No vulnerability database at {tmp_path / name}" in error
+    assert hint in error
 
 
-def test_address_of_another_kind(run_audit, scanner, packages):
-    scanner()
-    code, out, err = run_audit(packages, "--database", "ftp://example.org/db")
-    assert (code, out) == (2, "")
-    assert "Unsupported database ftp://example.org/db" in err
+def test_address_of_another_kind_is_wrong_usage(error_of):
+    assert "Unsupported database ftp://example.org/db" in error_of("ftp://example.org/db", 2)
 
 
-def test_old_database_is_refused_with_its_date(run_audit, scanner, packages, tmp_path):
+def test_old_database_is_refused_with_its_date(error_of, run_audit, packages, tmp_path):
     database = write_database(tmp_path / "db", entry(1, NET, "0.51.0", {HTTP2: []}), days_ago=100)
-    scanner()
-    code, out, err = run_audit(packages, "--database", database)
-    assert (code, out) == (3, "")
-    assert f"is from {date(100)[:10]}, 100 days old" in err
+    assert f"is from {date(100)[:10]}, 100 days old" in error_of(database)
     assert run_audit(packages, "--database", database, "--max-age", 101)[0] == 0
 
 
-def test_database_of_the_future_is_refused(run_audit, scanner, packages, tmp_path):
+def test_database_of_the_future_is_refused(error_of, tmp_path):
     database = write_database(tmp_path / "db", entry(1, NET, "0.51.0", {HTTP2: []}), days_ago=-10)
-    scanner()
-    code, out, err = run_audit(packages, "--database", database)
-    assert (code, out) == (3, "")
-    assert "was changed in the future" in err
+    assert "was changed in the future" in error_of(database)
 
 
 def test_file_url_is_a_folder(run_audit, scanner, packages, database):

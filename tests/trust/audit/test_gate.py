@@ -4,12 +4,12 @@ import pytest
 
 from kubeparcel.repository.policy import PolicyViolation
 from kubeparcel.trust.audit.database import DatabaseError
-from tests.trust.audit.conftest import HTTP2, finding
+from tests.trust.audit.conftest import CALLED, finding
 
 
 def test_packages_with_known_vulnerabilities_are_refused(publish, repo, packages, database, scanner, workdir):
     (workdir / "kubeparcel.yaml").write_text(f"vulnerability-database: {database}\n")
-    scanner(finding(1, package=HTTP2, receiver="Server", function="ServeConn"))
+    scanner(finding(1, **CALLED))
     with pytest.raises(PolicyViolation, match="requires audit of every package; nothing was changed") as error:
         publish(packages, suite="test", options={"required": "audit"})
     assert error.value.hint.splitlines()[0] == (
@@ -24,7 +24,7 @@ def test_packages_with_known_vulnerabilities_are_refused(publish, repo, packages
 def test_what_is_published_is_audited_when_the_promise_is_made(publish, packages, dist, database, scanner, workdir):
     publish(packages, suite="test")
     (workdir / "kubeparcel.yaml").write_text(f"vulnerability-database: {database}\n")
-    scanner(finding(1, package=HTTP2, receiver="Server", function="ServeConn"))
+    scanner(finding(1, **CALLED))
     with pytest.raises(PolicyViolation) as error:
         publish(dist, options={"required": "audit"})
     assert error.value.hint.count("known vulnerabilities: GO-2026-0001") == 2

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from tests.support.vulnerability_databases import write_json
-from tests.trust.audit.conftest import HTTP2, NET, FakeScanner, RunAudit, finding
+from tests.trust.audit.conftest import CALLED, NET, FakeScanner, RunAudit, finding
 
-CALLED = {"package": HTTP2, "receiver": "Server", "function": "ServeConn"}
 KUBELET = "pkg:deb/kubelet@1.0-1?arch=amd64"
 
 
@@ -72,7 +71,7 @@ def audited(run_audit: RunAudit, scanner: FakeScanner, packages: Path, database:
         ([{"@id": "pkg:deb/kubelet", "subcomponents": [{"@id": "pkg:golang/golang.org/x/crypto"}]}], []),
     ],
 )
-def test_products(audited, products, exempted):
+def test_statement_exempts_the_findings_of_its_products(audited, products, exempted):
     code, counted, exempt = audited(statement(products=products))
     assert exempt == exempted
     assert sorted(counted + exempt) == ["deb", "rpm"]
@@ -89,7 +88,7 @@ def test_products(audited, products, exempted):
         ({"name": "CVE-2026-11"}, []),
     ],
 )
-def test_names_of_the_vulnerability(audited, name, exempted):
+def test_vulnerability_is_found_by_any_of_its_names(audited, name, exempted):
     assert audited(statement(vulnerability=name))[2] == exempted
 
 
@@ -97,7 +96,7 @@ def test_names_of_the_vulnerability(audited, name, exempted):
     ("status", "exempted"),
     [("not_affected", ["deb"]), ("fixed", ["deb"]), ("affected", []), ("under_investigation", [])],
 )
-def test_status(audited, status, exempted):
+def test_only_not_affected_and_fixed_exempt(audited, status, exempted):
     assert audited(statement(status=status))[2] == exempted
 
 

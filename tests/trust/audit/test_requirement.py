@@ -10,9 +10,7 @@ from kubeparcel.trust.audit.database import DatabaseError
 from kubeparcel.trust.audit.examination import audit_problem
 from tests.diff.conftest import Entry, write_deb
 from tests.support.elf_files import elf
-from tests.trust.audit.conftest import HTTP2, finding
-
-CALLED = {"package": HTTP2, "receiver": "Server", "function": "ServeConn"}
+from tests.trust.audit.conftest import CALLED, finding
 
 
 @pytest.fixture
