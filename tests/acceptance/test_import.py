@@ -14,7 +14,7 @@ from kubeparcel.importing.importer import ImportRequest, import_packages
 from kubeparcel.importing.source import SourceQuery
 from kubeparcel.repository.open_repository import Target
 from tests.acceptance import doctor_peers as peers
-from tests.acceptance.clients.loops import APT, DNF
+from tests.acceptance.clients.configurations import configure_apt, configure_dnf
 from tests.acceptance.doctor_peers import PROGRAMS, GpgSigner
 from tests.acceptance.engines import require_programs
 from tests.conftest import isolate_environment
@@ -56,7 +56,6 @@ def test_clients_install_what_was_imported(base: Path, source: str, tmp_path: Pa
     repo = tmp_path / "repo"
     assert import_from(base, source, repo) == (5, 5)
     assert import_from(base, source, repo) == (5, 0)
-    (tmp_path / "root").mkdir()
     (install_with_dnf if source == "createrepo" else install_with_apt)(repo, tmp_path)
     for name in ("cri-tools", "kubernetes-cni"):
         assert (tmp_path / f"root/usr/share/{name}/file").read_bytes() == b"x\n"
@@ -70,21 +69,15 @@ def test_one_repository_takes_packages_of_all_publishers(base: Path, tmp_path: P
 
 
 def install_with_apt(repo: Path, folder: Path) -> None:
-    for name in ("sources", "state/lists/partial", "cache/archives/partial", "root/var/lib/dpkg"):
-        (folder / name).mkdir(parents=True)
     status = folder / "root/var/lib/dpkg/status"
+    status.parent.mkdir(parents=True)
     status.touch()
-    shutil.copy(repo / "stable.sources", folder / "sources")
-    options = f'Dir::State::status "{status}";\nDPkg::Options {{ "--root={folder}/root"; "--force-depends"; }};\n'
-    (folder / "apt.conf").write_text(APT.format(folder=folder) + options)
-    env = GpgSigner(folder).env | {"APT_CONFIG": str(folder / "apt.conf"), "DEBIAN_FRONTEND": "noninteractive"}
+    root = f'Dir::State::status "{status}";\nDPkg::Options {{ "--root={folder}/root"; "--force-depends"; }};\n'
+    env = GpgSigner(folder).env | configure_apt(folder, repo, root) | {"DEBIAN_FRONTEND": "noninteractive"}
     peers.run("apt-get", "update", cwd=folder, env=env)
     peers.run("apt-get", "install", "--yes", "cri-tools", "kubernetes-cni", cwd=folder, env=env)
 
 
 def install_with_dnf(repo: Path, folder: Path) -> None:
-    (folder / "repos").mkdir()
-    shutil.copy(repo / "stable.repo", folder / "repos")
-    (folder / "dnf.conf").write_text(DNF.format(folder=folder))
-    options = ("--config", folder / "dnf.conf", "--installroot", folder / "root", "--releasever", "1")
-    peers.run("dnf", *options, "install", "cri-tools", "kubernetes-cni", cwd=folder, env=GpgSigner(folder).env)
+    command = ["dnf", *configure_dnf(folder, repo), "--installroot", folder / "root", "install"]
+    peers.run(*command, "cri-tools", "kubernetes-cni", cwd=folder, env=GpgSigner(folder).env)

@@ -11,27 +11,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-APT = """
-Dir::Etc::SourceList "/dev/null";
-Dir::Etc::SourceParts "{folder}/sources";
-Dir::State "{folder}/state";
-Dir::Cache "{folder}/cache";
-APT::Update::Error-Mode "any";
-APT::Sandbox::User "root";
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-#clear DPkg::Post-Invoke;
-"""
-DNF = """
-[main]
-cachedir={folder}/cache
-persistdir={folder}/cache
-logdir={folder}
-reposdir={folder}/repos
-plugins=0
-assumeyes=1
-skip_if_unavailable=0
-"""
+from tests.acceptance.clients.configurations import configure_apt, configure_dnf
+
 TIMEOUT = 300.0
 PAUSE = 2.5
 
@@ -104,21 +85,12 @@ class Loop:
 
 
 def _apt(folder: Path, repo: Path) -> Loop:
-    for name in ("sources", "state/lists/partial", "cache/archives/partial"):
-        (folder / name).mkdir(parents=True)
-    (folder / "sources/stable.sources").write_bytes((repo / "stable.sources").read_bytes())
-    (folder / "apt.conf").write_text(APT.format(folder=folder))
     script = "apt-get --quiet update && apt-cache madison kubelet"
-    # apt leaves some of the files that it writes keys to.
-    return Loop("apt", ["sh", "-ec", script], {"APT_CONFIG": str(folder / "apt.conf"), "TMPDIR": str(folder)})
+    return Loop("apt", ["sh", "-ec", script], configure_apt(folder, repo))
 
 
 def _dnf(folder: Path, repo: Path) -> Loop:
-    (folder / "repos").mkdir(parents=True)
-    (folder / "repos/stable.repo").write_bytes((repo / "stable.repo").read_bytes())
-    (folder / "dnf.conf").write_text(DNF.format(folder=folder))
-    options = ["--quiet", "--config", str(folder / "dnf.conf"), "--releasever", "1"]
-    command = ["dnf", *options, "repoquery", "--refresh", "kubelet"]
+    command = ["dnf", "--quiet", *configure_dnf(folder, repo), "repoquery", "--refresh", "kubelet"]
     return Loop("dnf", command, race_message="repomd.xml GPG signature verification error")
 
 

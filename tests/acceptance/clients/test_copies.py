@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.clients.configurations import configure_dnf
 from tests.acceptance.clients.conftest import PublishFolder
-from tests.acceptance.clients.loops import DNF
 from tests.acceptance.engines import require_programs
 from tests.support.package_builders import five
 from tests.support.web_server import WebServer
@@ -63,13 +63,9 @@ def test_aptly_mirrors_every_package(repo: Path, web: WebServer, tmp_path: Path)
 
 def test_dnf_reposync_copies_packages_and_metadata(repo: Path, tmp_path: Path) -> None:
     require_programs("dnf")
-    (tmp_path / "repos").mkdir()
-    (tmp_path / "repos/ours.repo").write_bytes((repo / "stable.repo").read_bytes())
-    # reposync is a plugin; another one, local, brings a repository of its own.
-    (tmp_path / "dnf.conf").write_text(DNF.format(folder=tmp_path).replace("plugins=0", ""))
-    options = ["--config", str(tmp_path / "dnf.conf"), "--disableplugin", "local"]
-    sync = ["--releasever", "1", "reposync", "--download-metadata", "-p", str(tmp_path)]
-    run(["dnf", "--assumeyes", *options, *sync], tmp_path)
+    # reposync is a plugin; another one, local, has a repository of its own.
+    options = [*configure_dnf(tmp_path, repo, plugins=True), "--disableplugin", "local"]
+    run(["dnf", *options, "reposync", "--download-metadata", "-p", str(tmp_path)], tmp_path)
     ours, copy = repo / "yum/stable", tmp_path / "kubernetes-stable"
     packages = digests(copy.rglob("*.rpm"))
     assert packages == digests(ours.rglob("*.rpm"))
