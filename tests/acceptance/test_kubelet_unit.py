@@ -1,8 +1,9 @@
-"""When the packages' unit lets the kubelet start, under a real systemd."""
+"""The packages' unit and drop-in under a real systemd: when the kubelet starts, and with which arguments."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,12 +11,21 @@ from kubeparcel.hosts import catalog, systemd_node
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.session import Session
 from tests.build.plans import plan, text_at
+from tests.support.kubelet_arguments import ARGUMENTS
 
 UNIT = "/lib/systemd/system/kubelet.service"
 DROP_INS = "/etc/systemd/system/kubelet.service.d"
 KUBEADM = f"{DROP_INS}/10-kubeadm.conf"
 CONFIG = "/var/lib/kubelet/config.yaml"
+ENV_FILE = "/etc/default/kubelet"
 OWN = "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet --config=/etc/own.yaml\n"
+NOTIFY = "[Service]\nType=notify\nNotifyAccess=all\n"
+KUBELET = """#!/bin/sh
+cat /proc/$$/cmdline >/run/arguments
+[ -z "$NOTIFY_SOCKET" ] || systemd-notify --ready
+exec sleep infinity
+"""
+"""Records its own command line instead of running a kubelet."""
 
 NAMES = (
     "20-etcd-service-manager.conf",
@@ -36,21 +46,23 @@ OTHERS = (
 
 @pytest.fixture(scope="module")
 def machine(session: Session) -> Iterator[Container]:
-    """A machine with the packages' unit, and a kubelet that sleeps."""
-    with systemd_node.start_node(session, catalog.load_hosts().get("trixie"), "hosts-condition") as node:
-        node.write_file("/usr/bin/kubelet", "#!/bin/sh\nexec sleep infinity\n")
-        node.run("chmod", "0755", "/usr/bin/kubelet")
-        yield node
+    """A machine with a recording kubelet."""
+    with systemd_node.start_node(session, catalog.load_hosts().get("trixie"), "kubelet-unit") as machine:
+        machine.write_file("/usr/bin/kubelet", KUBELET)
+        machine.run("chmod", "0755", "/usr/bin/kubelet")
+        yield machine
 
 
 @pytest.fixture
-def node(machine: Container, workdir: object) -> Iterator[Container]:
+def node(machine: Container, workdir: Path) -> Iterator[Container]:
     """The machine with the packages' unit and drop-in, and nothing else."""
     packages = plan()
     machine.write_file(UNIT, text_at(packages["kubelet", "deb"], UNIT))
     machine.write_file(KUBEADM, text_at(packages["kubeadm", "deb"], KUBEADM))
     yield machine
-    machine.run_script(f"systemctl stop kubelet; rm -rf {DROP_INS} {CONFIG}; systemctl daemon-reload")
+    machine.run_script(
+        f"systemctl stop kubelet; rm -rf {DROP_INS} {CONFIG} {ENV_FILE} /run/arguments; systemctl daemon-reload"
+    )
 
 
 def starts(node: Container) -> bool:
@@ -83,3 +95,16 @@ def test_kubelet_starts_with_a_drop_in_of_the_administrator(node, name):
 def test_kubelet_waits_with_files_that_are_no_drop_ins(node, name):
     node.write_file(f"{DROP_INS}/{name}", OWN)
     assert not starts(node)
+
+
+def test_process_has_the_arguments_of_the_setting(node):
+    """In one test, because systemd reads its files again for each."""
+    node.write_file(CONFIG, "")
+    node.write_file(f"{DROP_INS}/20-notify.conf", NOTIFY)  # a restart waits until the arguments are recorded
+    assert starts(node)
+    for value, expected in ARGUMENTS.items():
+        node.write_file(ENV_FILE, text_at(plan(kubelet_extra_args=value)["kubelet", "deb"], ENV_FILE))
+        node.run("systemctl", "restart", "kubelet")
+        arguments = node.run("cat", "/run/arguments").stdout.removesuffix("\0").split("\0")
+        base = arguments.index(f"--config={CONFIG}") + 1
+        assert arguments[base:] == expected, value
