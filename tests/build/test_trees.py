@@ -16,7 +16,7 @@ from kubeparcel.build.preview import preview_releases
 from kubeparcel.config.releases import Releases
 from kubeparcel.config.settings import load_settings
 from kubeparcel.console import QuietLog
-from kubeparcel.errors import ConfigurationError
+from kubeparcel.errors import ConfigurationError, UnknownVersion
 from kubeparcel.packages.reader import read_package
 from kubeparcel.trust.package_statement import parse_package_statement
 from tests.support.git_trees import CRI_TOOLS, PLUGINS, GitTree
@@ -117,7 +117,7 @@ def test_shallow_clone_of_the_locked_commit_needs_no_tags(kubernetes, workdir):
     clone = kubernetes.clone(workdir / "clone", "--depth=1", "--no-tags")
     assert resolve(locked=True, source=f"tree:{clone.folder}") == version
     (workdir / lockfile.NAME).unlink()
-    with pytest.raises(Exception, match=r"is a shallow clone: the tag before .* is unknown"):
+    with pytest.raises(UnknownVersion, match=r"is a shallow clone: the tag before .* is unknown"):
         resolve(source=f"tree:{clone.folder}")
 
 

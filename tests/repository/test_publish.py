@@ -163,7 +163,7 @@ def test_gzip_metadata_is_available_for_old_clients(publish, repo):
 
 def test_publish_to_a_file_fails(publish, repo):
     repo.write_text("a file")
-    with pytest.raises(Exception, match="repo"):
+    with pytest.raises(DiskError, match=r"repo.*: Not a directory"):
         publish()
 
 
