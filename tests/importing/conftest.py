@@ -23,7 +23,7 @@ from tests.acceptance import doctor_peers as peers
 from tests.acceptance.doctor_peers import GpgSigner
 from tests.cli.conftest import kubeparcel
 from tests.conftest import isolate_environment
-from tests.support.flat_repository import write_flat
+from tests.importing.flat_repository import write_flat
 from tests.support.package_builders import five
 from tests.support.repository_fixtures import bucket, configuration, proxy, repo, server
 from tests.support.upstream_site import UpstreamSite, serve_site

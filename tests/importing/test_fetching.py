@@ -14,8 +14,8 @@ from kubeparcel.errors import ExternalError
 from kubeparcel.files import sha256_of
 from kubeparcel.paths import cache_dir
 from tests.importing.conftest import fetched, serve, upload
+from tests.importing.flat_repository import write_flat
 from tests.support.client_view import read_apt_suite, read_yum_suite
-from tests.support.flat_repository import write_flat
 from tests.support.package_builders import deb
 from tests.support.upstream_site import stalled, status
 from tests.support.waiting import wait_until

@@ -23,8 +23,8 @@ from kubeparcel.trust.dsse import parse_envelope
 from kubeparcel.trust.package_statement import parse_package_statement, unverified_materials
 from kubeparcel.trust.statement import Statement
 from tests.importing.conftest import fetched, serve
+from tests.importing.flat_repository import write_flat
 from tests.support.client_view import read_apt_suite, read_yum_suite
-from tests.support.flat_repository import write_flat
 from tests.support.package_builders import deb, five
 from tests.support.repository_fixtures import publish_folder
 from tests.support.upstream_site import redirect, serve_site

@@ -16,8 +16,8 @@ import pytest
 from kubeparcel.errors import DownloadError, Unreachable
 from tests.acceptance.doctor_peers import GpgSigner
 from tests.importing.conftest import fetched, serve
+from tests.importing.flat_repository import stanza
 from tests.support.client_view import read_apt_suite, read_yum_suite
-from tests.support.flat_repository import stanza
 from tests.support.package_builders import five
 
 ARCHES = ("amd64", "arm64")

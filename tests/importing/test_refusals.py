@@ -19,8 +19,8 @@ from kubeparcel.paths import cache_dir
 from kubeparcel.repository.policy import PolicyViolation
 from tests.acceptance.doctor_peers import GpgSigner
 from tests.importing.conftest import serve
+from tests.importing.flat_repository import write_flat
 from tests.support.client_view import read_apt_suite, read_yum_suite
-from tests.support.flat_repository import write_flat
 from tests.support.package_builders import deb, rpm
 from tests.support.repository_fixtures import publish_folder
 
