@@ -40,9 +40,10 @@ def test_scriptlets_are_valid_shell_and_only_those_of_debs_have_a_shebang(workdi
             assert script.startswith("#!/bin/sh\nset -e\n") is (format_ == "deb")
 
 
-def scriptlet_runner(folder: Path) -> Callable[[str, str], list[str]]:
+@pytest.fixture
+def run_scriptlet(workdir: Path) -> Callable[[str, str], list[str]]:
     """Return a function that runs a scriptlet; it returns the calls of a fake systemctl and of dpkg's helper."""
-    calls = folder / "calls"
+    folder, calls = workdir / "root", workdir / "calls"
     for name in ("systemctl", "dpkg-maintscript-helper"):
         write_program(folder / name, f'#!/bin/sh\necho "$@" >> {calls}\n')
     runtime_folder = folder / "run/systemd/system"
@@ -69,53 +70,40 @@ ACTIVE = "--quiet is-active kubelet.service"
 
 
 @pytest.mark.parametrize(
-    ("format_", "script_name", "arguments", "calls"),
+    ("package", "format_", "script_name", "arguments", "calls"),
     [
-        ("deb", "postinstall", "configure", [PRESET, RELOAD]),
-        ("deb", "postinstall", "configure 1.36.1-1", [RELOAD, ACTIVE]),
-        ("deb", "postinstall", "abort-upgrade 1.36.1-1", []),
-        ("deb", "preremove", "remove", ["stop kubelet.service"]),
-        ("deb", "preremove", "upgrade 1.36.3-1", []),
-        ("deb", "postremove", "remove", [RELOAD]),
-        ("deb", "postremove", "purge", [RELOAD]),
-        ("rpm", "postinstall", "1", [PRESET, RELOAD]),
-        ("rpm", "postinstall", "2", [RELOAD, ACTIVE]),
-        ("rpm", "preremove", "0", ["--no-reload disable --now kubelet.service"]),
-        ("rpm", "preremove", "1", []),
-        ("rpm", "postremove", "0", [RELOAD]),
-        ("rpm", "postremove", "1", [RELOAD]),
+        ("kubelet", "deb", "postinstall", "configure", [PRESET, RELOAD]),
+        ("kubelet", "deb", "postinstall", "configure 1.36.1-1", [RELOAD, ACTIVE]),
+        ("kubelet", "deb", "postinstall", "abort-upgrade 1.36.1-1", []),
+        ("kubelet", "deb", "preremove", "remove", ["stop kubelet.service"]),
+        ("kubelet", "deb", "preremove", "upgrade 1.36.3-1", []),
+        ("kubelet", "deb", "postremove", "remove", [RELOAD]),
+        ("kubelet", "deb", "postremove", "purge", [RELOAD]),
+        ("kubelet", "rpm", "postinstall", "1", [PRESET, RELOAD]),
+        ("kubelet", "rpm", "postinstall", "2", [RELOAD, ACTIVE]),
+        ("kubelet", "rpm", "preremove", "0", ["--no-reload disable --now kubelet.service"]),
+        ("kubelet", "rpm", "preremove", "1", []),
+        ("kubelet", "rpm", "postremove", "0", [RELOAD]),
+        ("kubelet", "rpm", "postremove", "1", [RELOAD]),
+        ("kubeadm", "deb", "postinstall", "configure", [RELOAD]),
+        ("kubeadm", "deb", "postinstall", "configure 1.36.1-1", [RELOAD]),
+        ("kubeadm", "deb", "postremove", "remove", [RELOAD]),
+        ("kubeadm", "rpm", "postinstall", "1", [RELOAD]),
+        ("kubeadm", "rpm", "postinstall", "2", [RELOAD]),
+        ("kubeadm", "rpm", "postremove", "0", [RELOAD]),
     ],
 )
-def test_kubelet_scriptlets_preset_on_install_stop_on_removal_and_never_restart(
-    workdir, tmp_path, format_, script_name, arguments, calls
+def test_scriptlets_stop_the_kubelet_on_removal_only_and_never_restart_it(
+    run_scriptlet, package, format_, script_name, arguments, calls
 ):
-    script = plan()["kubelet", format_].scripts[script_name]
-    assert scriptlet_runner(tmp_path)(script, arguments) == calls
-
-
-@pytest.mark.parametrize(
-    ("format_", "script_name", "arguments"),
-    [
-        ("deb", "postinstall", "configure"),
-        ("deb", "postinstall", "configure 1.36.1-1"),
-        ("deb", "postremove", "remove"),
-        ("rpm", "postinstall", "1"),
-        ("rpm", "postinstall", "2"),
-        ("rpm", "postremove", "0"),
-    ],
-)
-def test_kubeadm_scriptlets_reload_systemd_and_do_not_touch_the_kubelet(
-    workdir, tmp_path, format_, script_name, arguments
-):
-    script = plan()["kubeadm", format_].scripts[script_name]
-    assert scriptlet_runner(tmp_path)(script, arguments) == [RELOAD]
+    assert run_scriptlet(plan()[package, format_].scripts[script_name], arguments) == calls
 
 
 @pytest.mark.parametrize("script_name", ["preinstall", "postinstall", "postremove"])
-def test_kubeadm_in_the_official_layout_removes_the_drop_in_of_the_etc_layout(workdir, tmp_path, script_name):
+def test_kubeadm_in_the_official_layout_removes_the_drop_in_of_the_etc_layout(run_scriptlet, script_name):
     script = plan(layout="official")["kubeadm", "deb"].scripts[script_name]
-    first = scriptlet_runner(tmp_path)(script, "upgrade 1.36.1-1")[0]
-    assert first == ("rm_conffile /etc/systemd/system/kubelet.service.d/10-kubeadm.conf -- upgrade 1.36.1-1")
+    first = run_scriptlet(script, "upgrade 1.36.1-1")[0]
+    assert first == "rm_conffile /etc/systemd/system/kubelet.service.d/10-kubeadm.conf -- upgrade 1.36.1-1"
 
 
 @pytest.mark.parametrize("package", ["kubeadm", "kubelet"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +35,6 @@ FAST_RETRIES = RetryPolicy(connect_timeout=30, read_timeout=30, attempts=2, back
 RELEASE = "/apt/dists/stable/InRelease"
 INDEX = "/apt/dists/stable/main/binary-amd64/Packages.gz"
 DEB = "/apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
-Examine = Callable[..., DoctorReport]
 
 
 @pytest.fixture
@@ -49,13 +48,16 @@ def site(published: Path) -> Iterator[UpstreamSite]:
 
 
 @pytest.fixture
-def examine_site(site: UpstreamSite) -> Examine:
-    def examine_site(path: str = "", *suites: str, **options: object) -> DoctorReport:
-        reader = HttpReader(f"{site.url}/{path}", FAST_RETRIES)
-        request = ExaminationRequest(reader.location, **options)
-        return examine_reader(reader, request, QuietLog(), suites)
+def examine_site(site: UpstreamSite) -> Callable[..., DoctorReport]:
+    """Return a function that examines the suites of the site, or those at one of its paths."""
 
-    return examine_site
+    def examine(
+        path: str = "", *suites: str, retries: RetryPolicy = FAST_RETRIES, follow: Sequence[str] = (), **options: bool
+    ) -> DoctorReport:
+        reader = HttpReader(f"{site.url}/{path}", retries, frozenset(follow))
+        return examine_reader(reader, ExaminationRequest(reader.location, **options), QuietLog(), suites)
+
+    return examine
 
 
 def add_folder_listings(site: UpstreamSite) -> None:
@@ -160,13 +162,12 @@ def test_server_without_a_readable_repository_is_an_error(site, examine_site, fa
         examine_site()
 
 
-def test_stalled_server_times_out(site):
+def test_stalled_server_times_out(site, examine_site):
     never = threading.Event()
     site.faults[INDEX] = [stalled(50, never)] * 9
-    reader = HttpReader(site.url, replace(FAST_RETRIES, read_timeout=1))
     try:
         with pytest.raises(DownloadError, match="in the middle of the file"):
-            examine_reader(reader, ExaminationRequest(reader.location), QuietLog(), ())
+            examine_site(retries=replace(FAST_RETRIES, read_timeout=1))
     finally:
         never.set()
 
@@ -177,20 +178,18 @@ def test_truncated_index_is_a_finding(site, examine_site):
 
 
 @pytest.mark.parametrize("path", [RELEASE, INDEX, DEB])
-def test_other_hosts_are_asked_only_if_they_are_named(site, path):
+def test_other_hosts_are_asked_only_if_they_are_named(site, examine_site, path):
     with serve_site("127.0.0.2") as other:
         other.files["/latest/meta-data"] = site.files[path]
         site.faults[path] = [redirect(f"{other.url}/latest/meta-data")] * 30
-        reader = HttpReader(site.url, FAST_RETRIES)
         try:
-            text = examine_reader(reader, ExaminationRequest(reader.location), QuietLog(), ()).as_text()
+            text = examine_site().as_text()
         except DownloadError as error:
             text = str(error)
         assert "redirects to another host, 127.0.0.2" in text
         assert "--follow 127.0.0.2" in text
         assert not other.requests
-        reader = HttpReader(site.url, FAST_RETRIES, frozenset({"127.0.0.2"}))
-        assert not examine_reader(reader, ExaminationRequest(reader.location), QuietLog(), ()).failed_checks
+        assert not examine_site(follow=["127.0.0.2"]).failed_checks
         assert other.requests
 
 
