@@ -15,6 +15,11 @@ from tests.support.fake_sources import FakeModules, FakeSource
 UNREACHABLE = Unreachable("dl.k8s.io does not answer.")
 
 
+@pytest.fixture(autouse=True)
+def published(fake_sources) -> None:
+    fake_sources()
+
+
 @pytest.fixture
 def lock_from_go(kubeparcel, workdir, fake_sources) -> Path:
     """Return the path of a lock of source go; afterwards upstream can be reached again."""
@@ -54,8 +59,7 @@ def test_mirror_with_source_go_is_warned_of(kubeparcel, lock_from_go, task):
     assert "The mirror /srv/mirror is not used: source go takes modules from GOPROXY." in err
 
 
-def test_locked_error_names_what_is_locked_and_requested(kubeparcel, workdir, fake_sources):
-    fake_sources()
+def test_locked_error_names_what_is_locked_and_requested(kubeparcel, workdir):
     kubeparcel("resolve", "--kubernetes", "1.36")
     before = (workdir / lockfile.NAME).read_text()
     options = ["--kubernetes", "1.35.4", "--arch", "amd64,arm64", "--cni", "1.8.0", "--source", "go"]
@@ -70,15 +74,13 @@ def test_locked_error_names_what_is_locked_and_requested(kubeparcel, workdir, fa
     assert (workdir / lockfile.NAME).read_text() == before
 
 
-def test_locked_error_names_the_request_if_the_lock_is_missing(kubeparcel, workdir, fake_sources):
-    fake_sources()
+def test_locked_error_names_the_request_if_the_lock_is_missing(kubeparcel, workdir):
     code, _, err = kubeparcel("build", "--locked", "--kubernetes", "1.36", "--arch", "s390x")
     assert code == 2
     assert "kubeparcel.lock is missing (requested Kubernetes 1.36 for s390x), and --locked prevents creating it." in err
 
 
 def test_resolve_check_shows_locked_requested_and_available_versions(kubeparcel, workdir, fake_sources):
-    fake_sources()
     kubeparcel("resolve", "--kubernetes", "1.36")
     fake_sources(FakeSource({"1.36": "1.36.4"}, ["cri-tools 1.36.0", "cri-tools 1.36.1"]))
     code, out, _ = kubeparcel("resolve", "--check")
@@ -100,8 +102,7 @@ def test_resolve_check_shows_locked_requested_and_available_versions(kubeparcel,
     assert document["versions"] == {"kubernetes": "1.36.4", "cri-tools": "1.36.1", "cni": "1.9.1"}
 
 
-def test_resolve_check_of_a_current_lock_shows_what_is_locked(kubeparcel, workdir, fake_sources):
-    fake_sources()
+def test_resolve_check_of_a_current_lock_shows_what_is_locked(kubeparcel, workdir):
     kubeparcel("resolve", "--kubernetes", "1.36")
     code, out, _ = kubeparcel("resolve", "--check")
     assert code == 0
@@ -109,8 +110,7 @@ def test_resolve_check_of_a_current_lock_shows_what_is_locked(kubeparcel, workdi
     assert "1.36.3" in out
 
 
-def test_resolve_check_fits_80_columns_and_writes_nothing(kubeparcel, workdir, fake_sources):
-    fake_sources()
+def test_resolve_check_fits_80_columns_and_writes_nothing(kubeparcel, workdir):
     kubeparcel("resolve", "--kubernetes", "1.36")
     path = workdir / lockfile.NAME
     digest = path.read_text().partition("digest: sha256:")[2][:64]
@@ -133,8 +133,7 @@ def dry_run(kubeparcel: Program, *options: str) -> tuple[list[tuple[str, int | N
     return artifacts, [entry["action"] for entry in document["packages"]]
 
 
-def test_dry_run_distinguishes_download_cached_build_and_up_to_date(kubeparcel, workdir, fake_sources):
-    fake_sources()
+def test_dry_run_distinguishes_download_cached_build_and_up_to_date(kubeparcel, workdir):
     assert dry_run(kubeparcel) == ([("download", 50_000_000)] * 5, ["build"] * 5)
     kubeparcel("fetch")
     assert dry_run(kubeparcel) == ([("cached", None)] * 5, ["build"] * 5)
@@ -147,13 +146,11 @@ def test_dry_run_distinguishes_download_cached_build_and_up_to_date(kubeparcel, 
     assert dry_run(kubeparcel, "--arch", "arm64") == ([("download", 50_000_000)] * 5, ["build"] * 5)
 
 
-def test_dry_run_of_source_go_lists_what_is_compiled(kubeparcel, workdir, fake_sources):
-    fake_sources()
+def test_dry_run_of_source_go_lists_what_is_compiled(kubeparcel, workdir):
     assert dry_run(kubeparcel, "--source", "go")[0] == [("compile", None)] * 5
 
 
-def test_dry_run_writes_nothing(kubeparcel, workdir, fake_sources, tmp_path):
-    fake_sources()
+def test_dry_run_writes_nothing(kubeparcel, workdir, tmp_path):
     dry_run(kubeparcel)
     assert not list(workdir.iterdir())
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
@@ -164,7 +161,6 @@ def test_dry_run_writes_nothing(kubeparcel, workdir, fake_sources, tmp_path):
 
 
 def test_dry_run_without_a_network_warns_that_sizes_are_unknown(kubeparcel, workdir, fake_sources):
-    fake_sources()
     kubeparcel("resolve")
     fake_sources(FakeSource(down=UNREACHABLE))
     code, out, err = kubeparcel("build", "--dry-run")
@@ -173,8 +169,7 @@ def test_dry_run_without_a_network_warns_that_sizes_are_unknown(kubeparcel, work
     assert "download" in out
 
 
-def test_dry_run_prints_tables_and_a_summary_of_80_columns(kubeparcel, workdir, fake_sources):
-    fake_sources()
+def test_dry_run_prints_tables_and_a_summary_of_80_columns(kubeparcel, workdir):
     out = kubeparcel("build", "--dry-run", "--format", "deb")[1]
     rows = [line.split() for line in out.splitlines()]
     assert ["kubelet", "amd64", "download", "50.0", "MB", "kubernetes.example"] in rows

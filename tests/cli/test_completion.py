@@ -136,18 +136,6 @@ complete -p kubeparcel >/dev/null
 """
 
 
-@pytest.mark.parametrize(("line", "expected"), CASES)
-def test_bash_completes(shell_folder, line, expected):
-    offered = run_shell(shell_folder, "bash", "-c", BASH, "bash", line)
-    assert offered == [word.removeprefix("--format=") for word in expected]
-
-
-@pytest.mark.parametrize(("line", "expected"), CASES)
-def test_fish_completes(shell_folder, line, expected):
-    script = "source ./fish; complete --do-complete $argv[1]"
-    assert sorted(run_shell(shell_folder, "fish", "-c", script, line)) == sorted(expected)
-
-
 # Functions of the completion system print instead of filling the line editor's list.
 ZSH = r"""
 autoload -Uz compinit && compinit -u -D
@@ -162,8 +150,14 @@ CURRENT=$#words
 PREFIX=$words[CURRENT]
 _kubeparcel_completion
 """
+FISH = "source ./fish; complete --do-complete $argv[1]"
 
 
 @pytest.mark.parametrize(("line", "expected"), CASES)
-def test_zsh_completes(shell_folder, line, expected):
-    assert run_shell(shell_folder, "zsh", "-f", "-c", ZSH, "zsh", line) == expected
+@pytest.mark.parametrize(
+    "command", [("bash", "-c", BASH, "bash"), ("fish", "-c", FISH), ("zsh", "-f", "-c", ZSH, "zsh")], ids=lambda c: c[0]
+)
+def test_shell_completes(shell_folder, command, line, expected):
+    words = [word.removeprefix("--format=") for word in expected] if command[0] == "bash" else expected
+    order = sorted if command[0] == "fish" else list
+    assert order(run_shell(shell_folder, *command, line)) == order(words)

@@ -13,11 +13,19 @@ from typing import Any, TypeAlias
 import pytest
 import yaml
 
+from kubeparcel.packages.model import PackageContents
+from kubeparcel.packages.reader import read_package
 from tests.packages.nfpm_packages import write
 
 TIME = 1_700_000_000
 
 Make: TypeAlias = Callable[..., Path]
+
+
+def read(folder: Path, data: bytes) -> PackageContents:
+    """Write a package to the file `package` in a folder, and read it."""
+    (folder / "package").write_bytes(data)
+    return read_package(folder / "package")
 
 
 def output(*argv: str | Path) -> str:
@@ -95,15 +103,10 @@ def dpkg_deb(tmp_path: Path) -> Make:
     return make
 
 
-@pytest.fixture
-def rpmbuild(tmp_path: Path) -> Make:
+def rpmbuild(folder: Path, spec: str, *macros: str) -> Path:
     """Make an rpm with rpmbuild from a spec."""
-
-    def make(spec: str, *macros: str) -> Path:
-        file = _text(tmp_path, "small.spec", spec)
-        defined = [f"_topdir {tmp_path / 'rpmbuild'}", f"_rpmdir {tmp_path}", *macros]
-        options = [word for macro in defined for word in ("--define", macro)]
-        output("rpmbuild", "-bb", "--quiet", *options, file)
-        return next(tmp_path.glob("*/*.rpm"))
-
-    return make
+    file = _text(folder, "small.spec", spec)
+    defined = [f"_topdir {folder / 'rpmbuild'}", f"_rpmdir {folder}", *macros]
+    options = [word for macro in defined for word in ("--define", macro)]
+    output("rpmbuild", "-bb", "--quiet", *options, file)
+    return next(folder.glob("*/*.rpm"))

@@ -35,6 +35,7 @@ from kubeparcel.store import Store
 from kubeparcel.threads import CancelToken
 from kubeparcel.trust import dsse
 from kubeparcel.trust.sbom_files import read_sbom
+from tests.packages.conftest import read
 from tests.support.archive_builders import CONTROL, File, deb, member, rpm, tar
 from tests.support.elf_files import Go, elf_of_sections, go_build_info, go_function_table
 from tests.support.elf_files import elf as elf_file
@@ -45,11 +46,7 @@ TABLE = {name: row for name, row in vars(limits).items() if isinstance(row, Limi
 
 
 def _package(data: bytes) -> Case:
-    def read(folder: Path) -> object:
-        (folder / "package").write_bytes(data)
-        return reader.read_package(folder / "package")
-
-    return read
+    return lambda folder: read(folder, data)
 
 
 def _sparse_file(folder: Path) -> object:

@@ -11,7 +11,7 @@ import pytest
 
 from kubeparcel.packages import reader
 from kubeparcel.packages.model import FileType, PackageContents, PackageEntry
-from tests.packages.conftest import TIME, output
+from tests.packages.conftest import TIME, output, read
 from tests.support.archive_builders import deb, member, tar_archive
 
 CONTROL = """\
@@ -175,14 +175,12 @@ def test_setuid_and_owners_are_kept(nfpm):
 def test_long_names_with_pax_headers_are_whole(tmp_path):
     name = "usr/" + "long-" * 60 + "name"
     payload = tar_archive({f"./{name}": b"a"}, "w")
-    (tmp_path / "a.deb").write_bytes(deb(payload=("data.tar", payload)))
-    assert reader.read_package(tmp_path / "a.deb").entry(f"/{name}")
+    assert read(tmp_path, deb(payload=("data.tar", payload))).entry(f"/{name}")
 
 
 def test_a_hard_link_shares_the_digest_of_its_file(tmp_path):
     link = member("./usr/b", kind=b"1", linkname="./usr/a")
-    (tmp_path / "a.deb").write_bytes(deb(member("./usr/a", b"data"), link))
-    package = reader.read_package(tmp_path / "a.deb")
+    package = read(tmp_path, deb(member("./usr/a", b"data"), link))
     file, hard = package.entries
     assert (hard.kind, hard.target) == (FileType.HARDLINK, "/usr/a")
     assert (hard.sha256, hard.size) == (file.sha256, 4)
@@ -190,7 +188,6 @@ def test_a_hard_link_shares_the_digest_of_its_file(tmp_path):
 
 
 def test_a_signature_member_is_named(tmp_path):
-    (tmp_path / "a.deb").write_bytes(deb(more=[("_gpgorigin", b"-----BEGIN")]))
-    package = reader.read_package(tmp_path / "a.deb")
+    package = read(tmp_path, deb(more=[("_gpgorigin", b"-----BEGIN")]))
     assert package.signatures == ("_gpgorigin",)
     assert package.faults == ()

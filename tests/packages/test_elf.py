@@ -13,7 +13,7 @@ import pytest
 from kubeparcel.packages import elf, reader
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.model import GoBuildInfo, GoModule
-from tests.packages.conftest import output
+from tests.packages.conftest import output, read
 from tests.support.archive_builders import deb, member
 from tests.support.elf_files import elf_of_sections, go_build_info, go_function_table, go_module_text
 
@@ -158,8 +158,7 @@ def test_a_truncated_binary_is_malformed(length):
 
 
 def test_a_damaged_binary_in_a_package_is_a_fault(tmp_path):
-    (tmp_path / "a.deb").write_bytes(deb(member("./usr/bin/a", b"\x7fELF nonsense")))
-    package = reader.read_package(tmp_path / "a.deb")
+    package = read(tmp_path, deb(member("./usr/bin/a", b"\x7fELF nonsense")))
     (fault,) = package.faults
     assert fault.startswith("/usr/bin/a: not a valid ELF file")
     assert package.entries[0].elf is None

@@ -13,14 +13,9 @@ import zstandard
 from kubeparcel.errors import CheckFailed, DiskError
 from kubeparcel.packages import limits, reader
 from kubeparcel.packages.errors import BrokenPackage
-from kubeparcel.packages.model import FileType, PackageContents
+from kubeparcel.packages.model import FileType
+from tests.packages.conftest import read
 from tests.support.archive_builders import CONTROL, File, ar, cpio, deb, member, rpm, tar
-
-
-def read(folder: Path, data: bytes) -> PackageContents:
-    file = folder / "package"
-    file.write_bytes(data)
-    return reader.read_package(file)
 
 
 def broken(folder: Path, data: bytes) -> str:

@@ -13,7 +13,8 @@ from kubeparcel.errors import ArchiveError, ConfigurationError, DownloadError
 from kubeparcel.packages import limits, reader
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.inspection import FileInspector
-from tests.packages.limit_cases import CASES, LARGE_WINDOW, SMALLER, TABLE, ZSTD_LARGE_WINDOW, _package
+from tests.packages.conftest import read
+from tests.packages.limit_cases import CASES, LARGE_WINDOW, SMALLER, TABLE, ZSTD_LARGE_WINDOW
 from tests.support.archive_builders import File, cpio, deb, member, rpm
 
 
@@ -51,7 +52,7 @@ def test_input_above_a_limit_is_an_error_that_names_it(name, tmp_path):
 )
 def test_a_window_above_the_limit_is_rejected_in_every_compression(data, tmp_path):
     with pytest.raises(BrokenPackage, match="above the limit window-size of "):
-        _package(data)(tmp_path)
+        read(tmp_path, data)
 
 
 MANY_RELATIONS = {
@@ -72,7 +73,7 @@ MANY_RELATIONS = {
 )
 def test_parts_that_belong_together_have_one_limit(data, limit, tmp_path):
     with pytest.raises(BrokenPackage, match=f"above the limit {limit} of "):
-        _package(data)(tmp_path)
+        read(tmp_path, data)
 
 
 def test_a_raised_limit_is_in_effect(tmp_path):
@@ -97,8 +98,7 @@ def test_hard_links_of_a_file_are_inspected_once(tmp_path, monkeypatch):
     inspect = FileInspector.inspect
     monkeypatch.setattr(FileInspector, "inspect", lambda *args: calls.append(args) or inspect(*args))
     links = (member(f"./{n}", kind=tarfile.LNKTYPE, linkname="./a") for n in range(50))
-    (tmp_path / "a.deb").write_bytes(deb(member("./a", b"x\n"), *links))
-    package = reader.read_package(tmp_path / "a.deb")
+    package = read(tmp_path, deb(member("./a", b"x\n"), *links))
     assert len({entry.sha256 for entry in package.entries}) == 1
     assert len(package.entries) == 51
     assert len(calls) == 1
@@ -107,5 +107,4 @@ def test_hard_links_of_a_file_are_inspected_once(tmp_path, monkeypatch):
 def test_cpio_is_still_read_at_the_limit(tmp_path):
     limits.adjust({limits.MEMBERS.variable: "2"})
     files = (File("/a"), File("/b"))
-    (tmp_path / "a.rpm").write_bytes(rpm(*files, payload=gzip.compress(cpio(*files))))
-    assert len(reader.read_package(tmp_path / "a.rpm").entries) == 2
+    assert len(read(tmp_path, rpm(*files, payload=gzip.compress(cpio(*files)))).entries) == 2

@@ -15,6 +15,7 @@ import zstandard
 from kubeparcel.model import Format
 from kubeparcel.packages import inspection, reader
 from kubeparcel.packages.errors import BrokenPackage
+from tests.packages.conftest import read
 from tests.support.archive_builders import File, deb, member, rpm, tar
 
 
@@ -116,14 +117,13 @@ def test_a_binary_in_a_temporary_file_has_the_same_facts(nfpm, monkeypatch):
 def test_data_of_small_files_is_kept_up_to_a_total_but_that_of_configuration_always(tmp_path, monkeypatch):
     monkeypatch.setattr(inspection, "_KEPT_TOTAL", 3)
     paths = ("usr/a", "usr/b", "etc/c", "usr/lib/systemd/system/d.service", "usr/share/doc/e/provenance.json")
-    (tmp_path / "a.deb").write_bytes(deb(*(member(f"./{path}", b"12") for path in paths)))
-    entries = {entry.path[1:]: entry.data for entry in reader.read_package(tmp_path / "a.deb").entries}
+    package = read(tmp_path, deb(*(member(f"./{path}", b"12") for path in paths)))
+    entries = {entry.path[1:]: entry.data for entry in package.entries}
     assert entries == dict.fromkeys(paths, b"12") | {"usr/b": None}
 
 
 def test_of_very_many_faults_the_first_are_listed(tmp_path):
     files = [File(f"/{number}", digest="0" * 64) for number in range(250)]
-    (tmp_path / "a.rpm").write_bytes(rpm(*files))
-    faults = reader.read_package(tmp_path / "a.rpm").faults
+    faults = read(tmp_path, rpm(*files)).faults
     assert len(faults) == 101
     assert faults[-1] == "and 150 more faults"

@@ -10,7 +10,7 @@ import pytest
 
 from kubeparcel.packages import reader
 from kubeparcel.packages.model import FileType, PackageContents, PackageEntry, Script
-from tests.packages.conftest import TIME, output
+from tests.packages.conftest import TIME, output, read, rpmbuild
 from tests.support.archive_builders import File, rpm
 
 SPEC = """\
@@ -73,6 +73,12 @@ echo transfiletrigger
 MACROS = ("_buildhost host.example.org", "use_source_date_epoch_as_buildtime 1")
 
 
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> PackageContents:
+    """Return the package of the spec."""
+    return reader.read_package(rpmbuild(tmp_path_factory.mktemp("rpm"), SPEC, *MACROS))
+
+
 def dump(entry: PackageEntry) -> str:
     """One line as `rpm --dump` prints it, without the last fields."""
     types = {FileType.DIR: stat.S_IFDIR, FileType.SYMLINK: stat.S_IFLNK}
@@ -124,8 +130,8 @@ def test_an_rpm_of_nfpm_lists_as_rpm_lists_it(nfpm, compression):
         ("w.ufdio", "none"),
     ],
 )
-def test_an_rpm_of_rpmbuild_lists_as_rpm_lists_it(rpmbuild, payload, compression):
-    package = reader.read_package(rpmbuild(SPEC, f"_binary_payload {payload}", *MACROS))
+def test_an_rpm_of_rpmbuild_lists_as_rpm_lists_it(tmp_path, payload, compression):
+    package = reader.read_package(rpmbuild(tmp_path, SPEC, f"_binary_payload {payload}", *MACROS))
     assert same_as_rpm(package)
     assert package.compression == compression
     assert package.faults == ()
@@ -141,9 +147,7 @@ def test_an_rpm_of_rpmbuild_lists_as_rpm_lists_it(rpmbuild, payload, compression
     )
 
 
-def test_header_fields_are_those_that_rpm_shows(rpmbuild):
-    file = rpmbuild(SPEC, *MACROS)
-    package = reader.read_package(file)
+def test_header_fields_are_those_that_rpm_shows(package):
     expected = {
         "name": package.name,
         "epoch": str(package.epoch),
@@ -161,13 +165,13 @@ def test_header_fields_are_those_that_rpm_shows(rpmbuild):
         "buildtime": str(package.build_time),
     }
     for tag, value in expected.items():
-        assert query(file, f"%{{{tag}}}") == value
+        assert query(package.file, f"%{{{tag}}}") == value
     assert (package.build_host, package.build_time) == ("host.example.org", TIME)
     assert package.has_changelog
 
 
-def test_relations_are_written_as_in_debs(rpmbuild):
-    assert reader.read_package(rpmbuild(SPEC)).relations == {
+def test_relations_are_written_as_in_debs(package):
+    assert package.relations == {
         "depends": ("(a or b)", "/bin/true", "foo (>= 1.2)", "poster"),
         "recommends": ("bar (<< 3)",),
         "suggests": ("suggested",),
@@ -179,24 +183,22 @@ def test_relations_are_written_as_in_debs(rpmbuild):
     }
 
 
-def test_relations_added_by_rpmbuild_are_automatic(rpmbuild):
-    automatic = reader.read_package(rpmbuild(SPEC)).automatic_relations
+def test_relations_added_by_rpmbuild_are_automatic(package):
+    automatic = package.automatic_relations
     assert "small (= 3:1.0~rc1-2)" in automatic["provides"]
     assert {"/bin/sh", "/sbin/ldconfig", "config(small) (= 3:1.0~rc1-2)"} <= {*automatic["depends"]}
     assert "rpmlib(FileCaps) (<= 4.6.1-1)" in automatic["depends"]
     assert set(automatic) == {"depends", "provides"}
 
 
-def test_no_relation_is_lost(rpmbuild):
-    file = rpmbuild(SPEC)
-    package = reader.read_package(file)
+def test_no_relation_is_lost(package):
     relations = {*package.relations["depends"], *package.automatic_relations["depends"]}
-    needs = query(file, "[%{REQUIRENAME} (%{REQUIREFLAGS:depflags} %{REQUIREVERSION})\n]")
+    needs = query(package.file, "[%{REQUIRENAME} (%{REQUIREFLAGS:depflags} %{REQUIREVERSION})\n]")
     assert relations == {need.removesuffix(" ( )") for need in needs.splitlines()}
 
 
-def test_scripts_and_triggers_come_with_their_interpreter(rpmbuild):
-    assert reader.read_package(rpmbuild(SPEC)).scripts == {
+def test_scripts_and_triggers_come_with_their_interpreter(package):
+    assert package.scripts == {
         "pre": Script("/bin/sh", "echo pre"),
         "post": Script("/sbin/ldconfig", ""),
         "preun": Script("<lua>", 'print("lua")'),
@@ -206,8 +208,7 @@ def test_scripts_and_triggers_come_with_their_interpreter(rpmbuild):
     }
 
 
-def test_files_have_the_flags_of_the_spec(rpmbuild):
-    package = reader.read_package(rpmbuild(SPEC))
+def test_files_have_the_flags_of_the_spec(package):
     assert {entry.path: set(entry.flags) for entry in package.entries if entry.flags} == {
         "/etc/a": {"config", "noreplace"},
         "/etc/b": {"config"},
@@ -217,26 +218,25 @@ def test_files_have_the_flags_of_the_spec(rpmbuild):
     }
 
 
-def test_setuid_owners_and_capabilities_are_kept(rpmbuild):
-    entry = reader.read_package(rpmbuild(SPEC)).entry("/usr/bin/caps")
+def test_setuid_owners_and_capabilities_are_kept(package):
+    entry = package.entry("/usr/bin/caps")
     assert (entry.mode, entry.owner, entry.group) == (0o4755, "daemon", "adm")
     assert entry.capabilities == "cap_net_raw=ep"
 
 
-def test_hard_links_name_the_file_that_has_the_bytes(rpmbuild):
-    package = reader.read_package(rpmbuild(SPEC))
+def test_hard_links_name_the_file_that_has_the_bytes(package):
     links = [entry for entry in package.entries if entry.kind is FileType.HARDLINK]
     assert [(entry.path, entry.target) for entry in links] == [("/etc/a", "/etc/b")]
     assert links[0].sha256 == hashlib.sha256(b"a\n").hexdigest()
 
 
-def test_a_ghost_has_no_digest(rpmbuild):
-    ghost = reader.read_package(rpmbuild(SPEC)).entry("/etc/ghost")
+def test_a_ghost_has_no_digest(package):
+    ghost = package.entry("/etc/ghost")
     assert (ghost.sha256, ghost.data) == ("", None)
 
 
-def test_file_digests_of_older_kinds_are_verified(rpmbuild):
-    package = reader.read_package(rpmbuild(SPEC, "_binary_filedigest_algorithm 1"))
+def test_file_digests_of_older_kinds_are_verified(tmp_path):
+    package = reader.read_package(rpmbuild(tmp_path, SPEC, "_binary_filedigest_algorithm 1"))
     assert "FILEDIGESTS" in package.verified
     assert package.faults == ()
 
@@ -251,8 +251,7 @@ def test_dependencies_given_to_nfpm_are_not_automatic(nfpm):
 
 
 def test_a_source_package_has_the_architecture_src(tmp_path):
-    (tmp_path / "a.rpm").write_bytes(rpm(File("/a.spec"), values={1106: [1]}))
-    assert reader.read_package(tmp_path / "a.rpm").arch == "src"
+    assert read(tmp_path, rpm(File("/a.spec"), values={1106: [1]})).arch == "src"
 
 
 def test_signatures_are_named(nfpm):
