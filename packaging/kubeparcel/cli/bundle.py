@@ -53,9 +53,9 @@ def bundle(
 ) -> int:
     """Make one file to install nodes without a network.
 
-    It has the packages as a signed repository, what the hosts' distributions add to it, the control-plane images, the
-    keys and install.sh. The hosts' package managers resolve in containers. The newest packages for this machine's
-    architecture are taken. The same inputs give the same bytes.
+    It has the packages as a signed repository, their dependencies from the hosts' distributions, the control-plane
+    images, the keys and install.sh. The hosts' package managers resolve the dependencies, in containers. The newest
+    packages for this machine's architecture are taken. The same inputs give the same bytes.
     """
     base, log = Path.cwd(), console.create_log(quiet)
     if images and no_images:

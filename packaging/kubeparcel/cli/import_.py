@@ -23,7 +23,7 @@ from kubeparcel.errors import UsageError
     ),
     ("import URL --key packages.asc --to DIR --dry-run", "Print what would be imported."),
     path=Option("URL, folder or s3://BUCKET/PREFIX of an apt or yum repository", "REPOSITORY", positional=True),
-    to=Option("our repository, created if it does not exist: a folder or s3://BUCKET/PREFIX", "REPOSITORY"),
+    to=Option("your repository, created if it does not exist: a folder or s3://BUCKET/PREFIX", "REPOSITORY"),
     key=Option("file with the public keys that the packages' publisher signs with, or the name of a key", "KEY"),
     suite=Option("suites to read, separated by commas", "SUITE", "all", several=True),
     into=Option("suite that receives the packages", "SUITE", "the minor's suite and stable"),
@@ -50,7 +50,7 @@ def import_(
     """Import packages of another apt or yum repository.
 
     Indexes and packages are verified with --key as apt and dnf do. Packages that the imported ones need are imported
-    as well. rpms get our signature. A statement next to each package records where it came from.
+    as well. rpms are signed with your key. A statement next to each package records where it came from.
     """
     from kubeparcel.importing.importer import ImportRequest, import_packages
     from kubeparcel.importing.source import SourceQuery

@@ -159,7 +159,7 @@ OPTIONS: Mapping[str, Option] = {
     "suite": Option("suite to change", "SUITE"),
     "into": Option("suite that receives the packages", "SUITE"),
     "key": Option("signing key: a name, a file with a private key, or gpg:FINGERPRINT", "KEY", "default"),
-    "signing-key": Option("our signing key: a name, a file with a private key, or gpg:FINGERPRINT", "KEY", "default"),
+    "signing-key": Option("your signing key: a name, a file with a private key, or gpg:FINGERPRINT", "KEY", "default"),
     "insecure": Option("import without verifying signatures; only digests are checked"),
     "address": Option("base URL of the repository, as clients see it", "URL"),
     "metadata": Option(

@@ -53,7 +53,9 @@ def open_location(location: str, follow: Iterable[str] = ()) -> RepositoryReader
             "Give a folder, or a URL that begins with http, https, file or s3.",
         )
     if not path.is_dir():
-        raise UsageError(f"No repository at {path}: the folder does not exist.", "Give a folder or the URL of one.")
+        raise UsageError(
+            f"No repository at {path}: the folder does not exist.", "Give the folder or the URL of a repository."
+        )
     return FolderReader(path.absolute(), hosts)
 
 
