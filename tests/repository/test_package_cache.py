@@ -14,7 +14,7 @@ from kubeparcel.repository.candidates import read
 from kubeparcel.repository.client_files import version_table
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package
-from kubeparcel.repository.package_cache import IndexEntry, LastPublish, PackageMetadata, ParsedPackage
+from kubeparcel.repository.package_cache import IndexEntry, LastPublish, ParsedPackage
 from tests.support import client_view
 from tests.support.package_builders import deb, rpm
 from tests.support.recorded_calls import record_calls
@@ -58,13 +58,13 @@ def test_index_and_its_by_hash_name_are_hard_links(publish, repo):
 @pytest.mark.parametrize("count", [1, 90])
 def test_cache_returns_what_was_stored(tmp_path, count):
     digests = [f"{number:064x}" for number in range(100)]
-    metadata = [PackageMetadata(digest, Format.DEB, "a", "1", "all", 1, digest, "", signed=False) for digest in digests]
+    packages = [Package(Format.DEB, "a", "1", "all", digest, 1, digest, "", "a.deb") for digest in digests]
     with package_cache.open_cache(tmp_path) as cache:
-        cache.store_packages(ParsedPackage(package, IndexEntry(package.sha256)) for package in metadata)
+        cache.store_packages(ParsedPackage(package, False, IndexEntry(package.sha256)) for package in packages)
         requested = [*digests[:count], "unknown"]
         entries = cache.index_entries(requested)
         assert entries == {digest: IndexEntry(digest) for digest in digests[:count]}
-        assert cache.metadata(requested) == {package.sha256: package for package in metadata[:count]}
+        assert cache.packages(requested) == dict.fromkeys(packages[:count], False)
 
 
 def test_cache_returns_a_digest_only_for_an_unchanged_file(tmp_path):
@@ -132,11 +132,11 @@ def forge(folder: Path, statement: str) -> None:
 def test_row_that_was_changed_in_the_cache_is_ignored(tmp_path, statement):
     digest, other = "f" * 64, "e" * 64
     file, last = FileStamp("/a.deb\x003\x0017\x005"), LastPublish("s", frozenset({"stable"}), ())
-    package = PackageMetadata(digest, Format.DEB, "a", "1", "all", 1, digest, "", signed=False)
+    package = Package(Format.DEB, "a", "1", "all", digest, 1, digest, "", "a.deb")
     table = statement.split()[2 if statement.startswith("INSERT") else 1]
     with package_cache.open_cache(tmp_path) as cache:
         cache.store_sealed("files", package_cache.seal_digests({file: digest}))
-        cache.store_packages([ParsedPackage(package, IndexEntry("Package: a"))])
+        cache.store_packages([ParsedPackage(package, False, IndexEntry("Package: a"))])
         cache.store_index_parts("apt/dists/a", {digest: IndexEntry("Package: a")})
         cache.store_layout_checked([digest])
         cache.store_last_publish("target", last)
@@ -145,7 +145,7 @@ def test_row_that_was_changed_in_the_cache_is_ignored(tmp_path, statement):
     with package_cache.open_cache(tmp_path) as cache:
         intact = {
             "files": bool(cache.digests([file])),
-            "packages": bool(cache.metadata(digests) and cache.index_entries(digests)),
+            "packages": bool(cache.packages(digests) and cache.index_entries(digests)),
             "index_parts": any(cache.index_part("apt/dists/a", digest) for digest in digests),
             "last_publish": bool(cache.last_publish("target", "s")),
             "layout_checked": bool(cache.layout_checked(digests)),

@@ -21,7 +21,6 @@ from kubeparcel.packages.find import find_package_files
 from kubeparcel.packages.model import PackageContents
 from kubeparcel.packages.reader import ContentsCache
 from kubeparcel.packages.versions import version_key
-from kubeparcel.repository.candidates.match import package_from
 from kubeparcel.repository.candidates.read import read_packages
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package
@@ -139,7 +138,7 @@ def _local_source(path: Path, files: Iterable[Path]) -> PackageSource:
             stamps.append(FileStamp.of(str(file), file.stat(), moment))
     with open_cache() as cache:
         read = read_packages(stamps, cache)
-    paths = {package_from(metadata): Path(read.files[sha256].path) for sha256, metadata in read.metadata.items()}
+    paths = {package: Path(read.files[package.sha256].path) for package in read.packages}
     packages = {package._replace(path=str(file)): file for package, file in paths.items()}
     return PackageSource(str(path), frozenset(packages), packages.__getitem__)
 

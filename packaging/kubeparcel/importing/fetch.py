@@ -80,10 +80,10 @@ def listed_sha256(package: Package, store: Store) -> str:
 
 def package_files(fetched: Iterable[FetchedPackage]) -> PackageFiles:
     """Return fetched packages as publishing takes them."""
-    by_digest = {package.parsed.metadata.sha256: package for package in fetched}
+    read = {package.parsed.package: package for package in fetched}
     return PackageFiles(
-        {sha256: package.file for sha256, package in by_digest.items()},
-        {sha256: package.parsed.metadata for sha256, package in by_digest.items()},
+        {package.sha256: fetched.file for package, fetched in read.items()},
+        {package: fetched.parsed.signed for package, fetched in read.items()},
     )
 
 
@@ -112,8 +112,8 @@ class _Fetcher:
         path = self.folder / str(next(self.numbers))
         file = locations.stream(reader, check.path, lambda blocks: _read_and_write(check, blocks, path))
         parsed = self._verified(package, path, file)
-        target = self.store.path(parsed.metadata.sha256)
-        self.store.add_hashed(path, parsed.metadata.sha256)
+        target = self.store.path(parsed.package.sha256)
+        self.store.add_hashed(path, parsed.package.sha256)
         return FetchedPackage(_stamp(target), parsed)
 
     def _local(self, package: Package, path: Path) -> FetchedPackage:
@@ -137,7 +137,7 @@ class _Fetcher:
         except MalformedData as error:
             raise BrokenPackage(f"{redact_url(check.path)}: {error}.", error.hint) from None
         if len(package.sha256) != _SHA256_LENGTH:
-            self.store.put_record(_DIGESTS, package.sha256, parsed.metadata.sha256)
+            self.store.put_record(_DIGESTS, package.sha256, parsed.package.sha256)
         return parsed
 
     def _require_valid(self, package: Package, result: FileResult) -> None:

@@ -118,7 +118,7 @@ def _publish(
     cache.store_packages(package.parsed for package in fetched.values())
     candidates = match.match_metadata(package_files(fetched.values()), state)
     policy.reject_changed_content(tuple(policy.changed_content(candidates.sources, state)))
-    originals = {package.parsed.metadata.sha256: original for original, package in fetched.items()}
+    originals = {package.parsed.package.sha256: original for original, package in fetched.items()}
     with open_store(log).scratch(elsewhere=True) as workspace:
         if state.options.sign_rpms and repository.signer:
             candidates = sign_rpms(candidates, repository.signer, workspace, cache, log)

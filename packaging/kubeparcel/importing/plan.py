@@ -48,8 +48,7 @@ def compare(
     stored = {package.identity: package for package in state.stored_packages}
     known = {package.sha256: package for package in state.stored_packages}
     digests = {
-        p.sha256: p.content_digest
-        for p in cache.metadata(listed_sha256(package, store) for package in selected).values()
+        p.sha256: p.content_digest for p in cache.packages(listed_sha256(package, store) for package in selected)
     }
     new, present, changes = [], set(), []
     for package in selected:
@@ -98,6 +97,6 @@ def _content_digest(package: Package, source: Source) -> str:
     path = source.checks[package].path
     head = locations.stream(source.reader, path, lambda blocks: read_head(package.format, blocks)) or b""
     try:
-        return parse_package(package.format, head, package.size, package.sha256).metadata.content_digest
+        return parse_package(package.format, head, package.size, package.sha256).package.content_digest
     except MalformedData:
         return ""

@@ -87,7 +87,7 @@ def load_index_entries(
         packages = [by_digest[sha256] for sha256 in missing]
         read = [_read_again(package, paths.get(package.sha256, package.path), storage) for package in packages]
         cache.store_packages(read)
-        entries |= {parsed.metadata.sha256: parsed.entry for parsed in read}
+        entries |= {parsed.package.sha256: parsed.entry for parsed in read}
     return entries
 
 

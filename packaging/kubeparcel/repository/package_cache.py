@@ -12,10 +12,8 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from sys import intern
 from typing import Any, NamedTuple
 
-from kubeparcel.model import Format
 from kubeparcel.paths import cache_dir
 from kubeparcel.record_key import authenticator
 from kubeparcel.repository.file_stamp import FileStamp
@@ -25,37 +23,20 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
   path TEXT PRIMARY KEY, stamp TEXT, sha256 TEXT, mac BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS packages (
-  sha256 TEXT PRIMARY KEY, format TEXT, name TEXT, version TEXT, arch TEXT, size INTEGER,
-  content_digest TEXT, dependencies TEXT, signed INTEGER, "primary" TEXT, filelists TEXT, other TEXT, mac BLOB);
+  format TEXT, name TEXT, version TEXT, arch TEXT, sha256 TEXT PRIMARY KEY, size INTEGER, content_digest TEXT,
+  dependencies TEXT, path TEXT, signed INTEGER, "primary" TEXT, filelists TEXT, other TEXT, mac BLOB);
 CREATE TABLE IF NOT EXISTS index_parts (
   place TEXT, key TEXT, "primary" TEXT, filelists TEXT, other TEXT, mac BLOB, PRIMARY KEY (place, key));
 CREATE TABLE IF NOT EXISTS last_publish (
   target TEXT PRIMARY KEY, state TEXT, home_suites TEXT, files TEXT, side_files TEXT, mac BLOB);
 CREATE TABLE IF NOT EXISTS layout_checked (sha256 TEXT PRIMARY KEY, mac BLOB) WITHOUT ROWID;
 """
-_SCHEMA_VERSION = 10
-_METADATA = 9
-"""The number of columns with the metadata of a package; its index entry follows."""
+_SCHEMA_VERSION = 11
+_FIELDS = len(Package._fields)
+"""The number of columns with the fields of a package; `signed` and its index entry follow."""
 
+_SHA256 = Package._fields.index("sha256")
 _SEPARATOR = "\x1f"
-_FORMATS = {str(format_): format_ for format_ in Format}
-
-
-class PackageMetadata(NamedTuple):
-    """The metadata of a package file; the fields are those of `model.Package`.
-
-    `signed` is true for an RPM with a signature, which has not been verified.
-    """
-
-    sha256: str
-    format: Format
-    name: str
-    version: str
-    arch: str
-    size: int
-    content_digest: str
-    dependencies: str
-    signed: bool
 
 
 class IndexEntry(NamedTuple):
@@ -71,9 +52,13 @@ LoadParts = Callable[[str, Sequence[Package], str], Iterator[IndexEntry]]
 
 
 class ParsedPackage(NamedTuple):
-    """The metadata of a package file and its index entry."""
+    """What is read of a package file: the package at the path where it will be published, and its index entry.
 
-    metadata: PackageMetadata
+    `signed` is true for an RPM with a signature, which has not been verified.
+    """
+
+    package: Package
+    signed: bool
     entry: IndexEntry
 
 
@@ -106,13 +91,14 @@ class PackageCache:
         digests = {stamp: sha256 for _, stamp, sha256 in rows}
         return {file: digests[file] for file in files if file in digests}
 
-    def metadata(self, digests: Iterable[str]) -> dict[str, PackageMetadata]:
-        """Return the cached metadata by SHA-256."""
-        return {row[0]: metadata_of(row) for row in self._select("packages", "sha256", digests)}
+    def packages(self, digests: Iterable[str]) -> dict[Package, bool]:
+        """Return the cached packages, and whether they have a signature."""
+        return dict(map(package_of, self._select("packages", "sha256", digests)))
 
     def index_entries(self, digests: Iterable[str]) -> dict[str, IndexEntry]:
         """Return the cached index entries by SHA-256."""
-        return {row[0]: IndexEntry._make(row[_METADATA:]) for row in self._select("packages", "sha256", digests)}
+        rows = self._select("packages", "sha256", digests)
+        return {row[_SHA256]: IndexEntry._make(row[_FIELDS + 1 :]) for row in rows}
 
     def index_part(self, place: str, key: str) -> IndexEntry | None:
         """Return joined index entries of `place`, an index of a repository, by the key of their packages."""
@@ -132,7 +118,7 @@ class PackageCache:
         return None
 
     def store_packages(self, packages: Iterable[ParsedPackage]) -> None:
-        """Store the metadata and index entries of packages."""
+        """Store packages and their index entries."""
         self.store_sealed("packages", seal_packages(packages))
 
     def store_index_parts(self, place: str, parts: Mapping[str, IndexEntry]) -> None:
@@ -189,13 +175,9 @@ class PackageCache:
         self._connection.close()
 
 
-def metadata_of(row: Row) -> PackageMetadata:
-    """Return the metadata in a row about a package."""
-    sha256, format_, name, version, arch, size, content_digest, dependencies, signed = row[:_METADATA]
-    shared = sha256 if content_digest == sha256 else content_digest  # equal texts become one object
-    return PackageMetadata(
-        sha256, _FORMATS[format_], intern(name), version, intern(arch), size, shared, intern(dependencies), signed
-    )
+def package_of(row: Row) -> tuple[Package, bool]:
+    """Return the package in a row, and whether it has a signature."""
+    return Package.from_row(row[:_FIELDS]), bool(row[_FIELDS])
 
 
 def seal_digests(digests: Mapping[FileStamp, str]) -> list[Row]:
@@ -205,7 +187,7 @@ def seal_digests(digests: Mapping[FileStamp, str]) -> list[Row]:
 
 def seal_packages(packages: Iterable[ParsedPackage]) -> list[Row]:
     """Return rows for the table `packages`; worker processes seal what they read."""
-    return _seal("packages", ((*metadata[:-1], int(metadata.signed), *entry) for metadata, entry in packages))
+    return _seal("packages", ((*package, int(signed), *entry) for package, signed, entry in packages))
 
 
 def _seal(table: str, rows: Iterable[Row]) -> list[Row]:

@@ -14,7 +14,6 @@ from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.index_stream import plain_blocks, stanzas
 from kubeparcel.repository import state_file
 from kubeparcel.repository.apt import release
-from kubeparcel.repository.candidates.match import package_from
 from kubeparcel.repository.candidates.read import parse_deb, parse_rpm
 from kubeparcel.repository.index_entries import read_published
 from kubeparcel.repository.model import Package, State, Suites, split_side_path
@@ -94,7 +93,7 @@ def _rpms(storage: Storage, folder: str, cache: PackageCache) -> Iterator[Packag
                 "Restore the file or the state file, then run the command again.",
             ) from None
         cache.store_packages([parsed])
-        yield package_from(parsed.metadata)._replace(path=listed.path)
+        yield parsed.package._replace(path=listed.path)
 
 
 def _unlisted_packages(storage: Storage, suites: Suites, generation: int) -> dict[str, tuple[int, Package]]:
@@ -107,5 +106,5 @@ def _unlisted_packages(storage: Storage, suites: Suites, generation: int) -> dic
             parse = parse_deb if path.endswith(".deb") else parse_rpm
             with suppress(MalformedData):
                 parsed = parse(data, len(data), hashlib.sha256(data).hexdigest())
-                unlisted[path] = (generation, package_from(parsed.metadata))
+                unlisted[path] = (generation, parsed.package)
     return unlisted

@@ -12,13 +12,11 @@ import dataclasses
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator
-from sys import intern
+from collections.abc import Iterable
 from typing import Any
 
 from kubeparcel import __version__
 from kubeparcel.errors import ConfigurationError, ExternalError
-from kubeparcel.model import Format
 from kubeparcel.repository.model import Package, RepositoryOptions, State
 from kubeparcel.repository.state_check import require_valid
 from kubeparcel.repository.storage.base import METADATA_FOLDER, Storage, StorageReader
@@ -46,7 +44,6 @@ _DAMAGE_ERRORS = (ValueError, KeyError, TypeError, IndexError, AttributeError, R
 _MAX_DETAIL = 200
 _BATCH = 1_000
 _encode = json.JSONEncoder(separators=(",", ":")).encode
-_FORMATS = {str(format_): format_ for format_ in Format}
 
 
 class StateFileError(ExternalError):
@@ -77,7 +74,7 @@ def parse(data: bytes, repository: str) -> State:
                 f"this version ({__version__}).",
                 "Use that version or a newer one. Nothing was changed.",
             )
-        packages = tuple(_packages(document["packages"]))
+        packages = tuple(map(Package.from_row, document["packages"]))
         numbers = [number for suite in document["suites"].values() for number in suite]
         if min(numbers, default=0) < 0:
             raise ValueError("negative number of a package")
@@ -91,7 +88,7 @@ def parse(data: bytes, repository: str) -> State:
                 folder: tuple(map(tuple, generations)) for folder, generations in document["kept"].items()
             },
             retired_packages={
-                path: (generation, *_packages([fields])) for path, (generation, fields) in document["gone"].items()
+                path: (generation, Package.from_row(row)) for path, (generation, row) in document["gone"].items()
             },
             order=packages,
             renew_at=document["renew"],
@@ -106,22 +103,6 @@ def parse(data: bytes, repository: str) -> State:
     except _DAMAGE_ERRORS as error:
         raise StateFileError(f"{repository}/{STATE_PATH} is damaged ({repr(error)[:_MAX_DETAIL]}).") from None
     return state
-
-
-def _packages(rows: Iterable[list[Any]]) -> Iterator[Package]:
-    """Yield the packages of rows; equal texts become one object, which takes half of the memory."""
-    for format_, name, version, arch, sha256, size, content_digest, dependencies, path in rows:
-        yield Package(
-            _FORMATS[format_],
-            intern(name),
-            version,
-            intern(arch),
-            sha256,
-            size,
-            sha256 if content_digest == sha256 else content_digest,
-            intern(dependencies),
-            path,
-        )
 
 
 def dump(state: State) -> bytes:

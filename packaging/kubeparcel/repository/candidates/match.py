@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -11,14 +11,12 @@ from typing import NamedTuple
 from kubeparcel.config.kubernetes_packages import kubernetes_packages
 from kubeparcel.console import Log, first_names
 from kubeparcel.model import Format
-from kubeparcel.packages.deb import deb_metadata
-from kubeparcel.packages.rpm import rpm_metadata
 from kubeparcel.repository import policy, suites
 from kubeparcel.repository.candidates.read import PackageFiles, read_packages
 from kubeparcel.repository.candidates.scan import ScannedFolder, new_files
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package, State
-from kubeparcel.repository.package_cache import LastPublish, PackageCache, PackageMetadata
+from kubeparcel.repository.package_cache import LastPublish, PackageCache
 
 
 class LocalFile(NamedTuple):
@@ -85,27 +83,24 @@ def match_metadata(package_files: PackageFiles, state: State) -> Candidates:
     Raises PolicyViolation for two different files of one package.
     """
     stored = {package.sha256: package for package in state.stored_packages}
-    local_files = package_files.files
-    published = {
-        stored[sha256]: LocalFile(local_files[sha256], sha256) for sha256 in local_files.keys() & stored.keys()
-    }
-    if not package_files.metadata:
+    files = package_files.files
+    published = {stored[sha256]: LocalFile(files[sha256], sha256) for sha256 in files.keys() & stored.keys()}
+    if not package_files.packages:
         return Candidates(frozenset(published), {}, frozenset(), published)
-    digests = {package_from(metadata): sha256 for sha256, metadata in package_files.metadata.items()}
-    policy.reject_duplicates(digests)
-    digests = _prefer_signed(digests, package_files.metadata)
-    names = {package.name for package in digests}
+    policy.reject_duplicates(package_files.packages)
+    packages = _prefer_signed(package_files.packages)
+    names = {package.name for package in packages}
     same_content = {
         (*package.identity, package.content_digest): package for package in stored.values() if package.name in names
     }
     sources = {}
-    for package, sha256 in digests.items():
+    for package in packages:
         if other := same_content.get((*package.identity, package.content_digest)):
-            published.setdefault(other, LocalFile(local_files[sha256], sha256))
+            published.setdefault(other, LocalFile(files[package.sha256], package.sha256))
         else:
-            sources[package] = local_files[sha256]
-    signed = frozenset(p for p in sources if package_files.metadata[digests[p]].signed)
-    local = published | {package: LocalFile(file, digests[package]) for package, file in sources.items()}
+            sources[package] = files[package.sha256]
+    signed = frozenset(package for package in sources if package_files.packages[package])
+    local = published | {package: LocalFile(file, package.sha256) for package, file in sources.items()}
     return Candidates(frozenset(local), sources, signed, local)
 
 
@@ -133,28 +128,16 @@ def _without_revision(package: Package) -> tuple[str, ...]:
     return (package.format, package.name, package.arch, package.unrevised_version)
 
 
-def _prefer_signed(digests: Mapping[Package, str], metadata: Mapping[str, PackageMetadata]) -> dict[Package, str]:
-    """Drop an unsigned RPM if the same RPM is also there signed."""
+def _prefer_signed(packages: Mapping[Package, bool]) -> Collection[Package]:
+    """Return the packages without each unsigned RPM that is also there signed."""
+    if not any(package.format is Format.RPM for package in packages):
+        return packages
     distinct: dict[tuple[str, ...], Package] = {}
-    if not any(package.format is Format.RPM for package in digests):
-        return dict(digests)
-    for package, sha256 in digests.items():
+    for package, signed in packages.items():
         content = (*package.identity, package.content_digest)
-        if content not in distinct or metadata[sha256].signed:
+        if content not in distinct or signed:
             distinct[content] = package
-    return {package: digests[package] for package in distinct.values()}
-
-
-def package_from(metadata: PackageMetadata) -> Package:
-    """Return the package with this metadata, at the path where it will be published."""
-    identity = (metadata.name, metadata.version, metadata.arch)
-    if metadata.format is Format.DEB:
-        path = deb_metadata.pool_path(*identity)
-    else:
-        path = f"packages/{rpm_metadata.file_name(*identity)}"
-    return Package(
-        metadata.format, *identity, metadata.sha256, metadata.size, metadata.content_digest, metadata.dependencies, path
-    )
+    return distinct.values()
 
 
 def check_layout(candidates: Candidates, cache: PackageCache, log: Log) -> None:

@@ -14,13 +14,13 @@ from kubeparcel.packages.digest import hash_file
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.rpm import header, rpm_metadata
 from kubeparcel.repository.file_stamp import FileStamp
+from kubeparcel.repository.model import Package
 from kubeparcel.repository.package_cache import (
     IndexEntry,
     PackageCache,
-    PackageMetadata,
     ParsedPackage,
     Row,
-    metadata_of,
+    package_of,
     seal_digests,
     seal_packages,
 )
@@ -40,28 +40,33 @@ HEAD_LENGTH = {Format.DEB: deb_metadata.head_length, Format.RPM: header.head_len
 
 @dataclass(frozen=True)
 class PackageFiles:
-    """The package files of a folder by SHA-256, without metadata for those already published."""
+    """The package files of a folder by SHA-256, and the packages that are not published yet.
+
+    `packages` tells which of them have a signature, which has not been verified.
+    """
 
     files: Mapping[str, FileStamp]
-    metadata: Mapping[str, PackageMetadata]
+    packages: Mapping[Package, bool]
 
 
 def read_packages(files: Sequence[FileStamp], cache: PackageCache, published: Set[str] = frozenset()) -> PackageFiles:
     """Read the files that are not in the cache. Raises BrokenPackage.
 
-    `published` are SHA-256 of packages whose metadata is not needed.
+    `published` are SHA-256 of packages that are left out.
     """
     digests = cache.digests(files)
-    metadata = cache.metadata(set(digests.values()) - published)
-    resolved = metadata.keys() | published
-    found = {sha256: file for file, sha256 in digests.items() if sha256 in resolved}
+    packages = cache.packages(set(digests.values()) - published)
+    resolved = {package.sha256 for package in packages} | published
+    read = {sha256: file for file, sha256 in digests.items() if sha256 in resolved}
     unread = [file for file in files if digests.get(file) not in resolved]
     for batch, file_rows, package_rows in read_files(unread):
         cache.store_sealed("files", file_rows)
         cache.store_sealed("packages", package_rows)
-        found.update(zip((row[0] for row in package_rows), batch, strict=True))
-        metadata.update({row[0]: metadata_of(row) for row in package_rows if row[0] not in published})
-    return PackageFiles(found, metadata)
+        for file, (package, signed) in zip(batch, map(package_of, package_rows), strict=True):
+            read[package.sha256] = file
+            if package.sha256 not in published:
+                packages[package] = signed
+    return PackageFiles(read, packages)
 
 
 Batch = tuple[Sequence[FileStamp], Sequence[Row], Sequence[Row]]
@@ -91,8 +96,9 @@ def _read_batch(files: Sequence[FileStamp]) -> tuple[Sequence[Row], Sequence[Row
 
 
 def _seal(files: Sequence[FileStamp], parsed: Iterable[ParsedPackage]) -> tuple[Sequence[Row], Sequence[Row]]:
-    rows = seal_packages(parsed)
-    return seal_digests({file: row[0] for file, row in zip(files, rows, strict=True)}), rows
+    packages = list(parsed)
+    digests = {file: package.package.sha256 for file, package in zip(files, packages, strict=True)}
+    return seal_digests(digests), seal_packages(packages)
 
 
 def _read_file(file: FileStamp) -> ParsedPackage:
@@ -121,10 +127,9 @@ def parse_deb(head: bytes, size: int, sha256: str) -> ParsedPackage:
     control = deb_metadata.control_text(head, size)
     fields = deb_metadata.parse_fields(control)
     identity = deb_metadata.identity(fields)
-    dependencies = deb_metadata.dependencies(fields)
-    stanza = deb_metadata.index_stanza(control, deb_metadata.pool_path(*identity), size, sha256)
-    metadata = PackageMetadata(sha256, Format.DEB, *identity, size, sha256, dependencies, signed=False)
-    return ParsedPackage(metadata, IndexEntry(stanza))
+    path, dependencies = deb_metadata.pool_path(*identity), deb_metadata.dependencies(fields)
+    package = Package(Format.DEB, *identity, sha256, size, sha256, dependencies, path)
+    return ParsedPackage(package, False, IndexEntry(deb_metadata.index_stanza(control, path, size, sha256)))
 
 
 def parse_rpm(head: bytes, size: int, sha256: str) -> ParsedPackage:
@@ -133,15 +138,7 @@ def parse_rpm(head: bytes, size: int, sha256: str) -> ParsedPackage:
     name, version, arch = rpm_metadata.identity(headers.main)
     path = f"packages/{rpm_metadata.file_name(name, version, arch)}"
     entry = package_xml.render_entry(headers, version, sha256, size, path)
-    metadata = PackageMetadata(
-        sha256,
-        Format.RPM,
-        name,
-        version,
-        arch,
-        size,
-        content_digest=hashlib.sha256(head[headers.main.start : headers.main.end]).hexdigest(),
-        dependencies=rpm_metadata.dependencies(headers.main),
-        signed=headers.signed,
-    )
-    return ParsedPackage(metadata, entry)
+    content_digest = hashlib.sha256(head[headers.main.start : headers.main.end]).hexdigest()
+    dependencies = rpm_metadata.dependencies(headers.main)
+    package = Package(Format.RPM, name, version, arch, sha256, size, content_digest, dependencies, path)
+    return ParsedPackage(package, headers.signed, entry)

@@ -16,7 +16,7 @@ from kubeparcel.files import translate_os_errors
 from kubeparcel.model import Format
 from kubeparcel.packages.digest import HEAD_SIZE, hash_file
 from kubeparcel.packages.rpm import header
-from kubeparcel.repository.candidates.match import Candidates, package_from
+from kubeparcel.repository.candidates.match import Candidates
 from kubeparcel.repository.candidates.read import parse_rpm
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package
@@ -30,7 +30,7 @@ _BATCH = 250
 
 
 class SignedRpm(NamedTuple):
-    """The metadata of a signed copy, and its file."""
+    """What is read of a signed copy, and its file."""
 
     parsed: ParsedPackage
     file: FileStamp
@@ -53,7 +53,7 @@ def sign_rpms(candidates: Candidates, signer: Signer, folder: Path, cache: Packa
             signed[package] = result
             task.advance()
     cache.store_packages(rpm.parsed for rpm in signed.values())
-    copies = {package: package_from(rpm.parsed.metadata) for package, rpm in signed.items()}
+    copies = {package: rpm.parsed.package for package, rpm in signed.items()}
     return replace(
         candidates,
         packages=frozenset(copies.get(package, package) for package in candidates.packages),
