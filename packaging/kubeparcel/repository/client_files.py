@@ -18,7 +18,7 @@ from kubeparcel.packages.versions import deb_version_key
 from kubeparcel.repository import directory_listing
 from kubeparcel.repository.apt import release
 from kubeparcel.repository.directory_listing import INDEX_PAGE
-from kubeparcel.repository.model import Package, State, minor_of_suite
+from kubeparcel.repository.model import Package, State, index_folder, minor_of_suite
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.suites import STABLE
@@ -31,7 +31,7 @@ KEYRING = f"/usr/share/keyrings/{NAME}.gpg"
 """Where apt before 2.3.10 finds the key."""
 
 _VERSIONS_SHOWN = 100
-_ENTRY_FILES = {"InRelease", "repomd.xml"}
+_ENTRY_FILES = {Format.DEB: "InRelease", Format.RPM: "repomd.xml"}
 _TEMPLATES = {Format.DEB: ("sources", "list"), Format.RPM: ("repo",)}
 """The templates of a suite's files: apt before 2.3.10 does not read the deb822 sources with the key in them
 (sources.list(5)). They state the architectures, so that apt does not request the host's foreign ones."""
@@ -46,10 +46,10 @@ def render_client_files(state: State, signer: Signer) -> dict[str, bytes]:
         "key.asc": signer.export_public_keys(armored=True, retired=True),
         "key.gpg": signer.export_public_keys(armored=False, retired=True),
     }
-    for suite, formats in state.formats_by_suite.items():
-        architectures = release.architectures(p for p in state.suites[suite] if p.format is Format.DEB)
+    for suite, format_ in state.index_keys:
+        architectures = release.architectures(p for p in state.suites[suite] if p.format is format_)
         values = {**context, "suite": suite, "architectures": architectures}
-        for name in chain.from_iterable(_TEMPLATES[format_] for format_ in formats):
+        for name in _TEMPLATES[format_]:
             files[f"{suite}.{name}"] = templates.render(f"repository/{name}.j2", values).encode()
     for name in ("index.html", "install-apt.sh", "install-yum.sh"):
         files[name] = templates.render(f"repository/{name}.j2", context).encode()
@@ -81,7 +81,7 @@ def render_folder_pages(published: State, state: State) -> FolderPages:
     changed = {
         f"{folder}/{INDEX_PAGE}": directory_listing.render_page(folder, contents[folder])
         for folder in _changed_folders(touched, contents)
-        if not contents[folder] & _ENTRY_FILES
+        if contents[folder].isdisjoint(_ENTRY_FILES.values())
     }
     return FolderPages(changed, [f"{folder}/{INDEX_PAGE}" for folder in folders - contents.keys()])
 
@@ -108,11 +108,7 @@ def _entry_paths(state: State) -> set[str]:
 
     The listings inside those folders are part of the swap.
     """
-    paths = set()
-    for suite, formats in state.formats_by_suite.items():
-        paths |= {f"apt/dists/{suite}/InRelease"} if Format.DEB in formats else set()
-        paths |= {f"yum/{suite}/repodata/repomd.xml"} if Format.RPM in formats else set()
-    return paths
+    return {f"{index_folder(key)}/{_ENTRY_FILES[key[1]]}" for key in state.index_keys}
 
 
 def write_client_files(

@@ -11,12 +11,9 @@ from itertools import chain
 
 from kubeparcel.model import Format
 from kubeparcel.repository import directory_listing
-from kubeparcel.repository.apt import release
-from kubeparcel.repository.model import State
-from kubeparcel.repository.prepare import IndexKey, SignedIndexes
+from kubeparcel.repository.model import Indexes, IndexKey, State, index_folder
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import Storage
-from kubeparcel.repository.yum import repodata
 from kubeparcel.sanitize import is_number
 from kubeparcel.trust.statement import REPOSITORY_BUILD_TYPE, Resource, Statement
 
@@ -27,7 +24,6 @@ KEY, KEY_SIGNATURE = "key.pem", "key.pem.asc"
 
 _GENERATION, _SUFFIX = "generation-", ".intoto.jsonl"
 _LISTED = {Format.DEB: ("Release", "InRelease"), Format.RPM: ("repomd.xml",)}
-_FOLDERS = {Format.DEB: release.index_folder, Format.RPM: repodata.index_folder}
 
 
 def generation_path(generation: int) -> str:
@@ -36,20 +32,17 @@ def generation_path(generation: int) -> str:
 
 
 def index_digests(
-    published: State, state: State, prepared: Mapping[IndexKey, SignedIndexes], storage: Storage
+    published: State, state: State, prepared: Mapping[IndexKey, Indexes], storage: Storage
 ) -> dict[str, str]:
     """Return the SHA-256 of the entry files of all suites; those of unchanged ones are known or read."""
     digests = {}
-    for suite, formats in state.formats_by_suite.items():
-        for format_ in formats:
-            signed = prepared.get((suite, format_))
-            for name in _LISTED[format_]:
-                path = f"{_FOLDERS[format_](suite)}/{name}"
-                if signed:
-                    digests[path] = _sha256(signed.entry_files[name])
-                else:
-                    known = published.index_digests.get(path)
-                    digests[path] = known or _sha256(storage.read(path) or b"")
+    for key in state.index_keys:
+        for name in _LISTED[key[1]]:
+            path = f"{index_folder(key)}/{name}"
+            if key in prepared:
+                digests[path] = _sha256(prepared[key].entry_files[name])
+            else:
+                digests[path] = published.index_digests.get(path) or _sha256(storage.read(path) or b"")
     return digests
 
 

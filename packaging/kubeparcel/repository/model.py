@@ -15,6 +15,10 @@ from kubeparcel.model import Format
 from kubeparcel.packages.versions import version_key
 
 DAY = 86_400
+
+IndexKey = tuple[str, Format]
+"""A suite in one format: the unit in which indexes are replaced."""
+
 _FORMATS = {str(format_): format_ for format_ in Format}
 _SUITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _MINOR_SUITE = re.compile(r"v(\d+)\.(\d+)")
@@ -184,6 +188,13 @@ class State:
         """The package formats in each suite."""
         return {suite: frozenset({package.format for package in packages}) for suite, packages in self.suites.items()}
 
+    @functools.cached_property
+    def index_keys(self) -> tuple[IndexKey, ...]:
+        """Every suite in each of its formats, sorted."""
+        return tuple(
+            (suite, format_) for suite, formats in sorted(self.formats_by_suite.items()) for format_ in sorted(formats)
+        )
+
     def files_about(self, package: Package) -> Mapping[str, str]:
         """Return the SHA-256 of the files next to a package, by suffix."""
         return self.side_files.get(package.sha256, {})
@@ -213,7 +224,7 @@ class State:
         return {package.sha256: path for path, package in self.packages_by_path.items()}
 
 
-_DERIVED = ("packages", "sorted_packages", "formats_by_suite", "packages_by_path")
+_DERIVED = ("packages", "sorted_packages", "formats_by_suite", "index_keys", "packages_by_path")
 
 
 @dataclass(frozen=True)
@@ -250,17 +261,23 @@ def minor_of_suite(name: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
+def index_folder(key: IndexKey) -> str:
+    """Return the folder of the indexes of a suite in one format."""
+    suite, format_ = key
+    return f"apt/dists/{suite}" if format_ is Format.DEB else f"yum/{suite}/repodata"
+
+
 @dataclass(frozen=True)
 class Indexes:
-    """The unsigned indexes of a suite in one format.
+    """The indexes of a suite in one format.
 
     `files` have the names that clients know, `by_hash` have names that contain their digest.
     `manifest` is the content of Release or repomd.xml, which lists the digests of all others.
-    `entry_files` are the manifest and its signatures, in the order in which they are replaced.
+    `entry_files` are the manifest and its signatures, in the order in which they are replaced; empty if unsigned.
     """
 
     folder: str
     files: Mapping[str, bytes]
     by_hash: Mapping[str, bytes]
     manifest: bytes
-    entry_files: tuple[str, ...]
+    entry_files: Mapping[str, bytes] = field(default_factory=dict)

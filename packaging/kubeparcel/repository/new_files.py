@@ -24,11 +24,9 @@ def new_files(published: State, target: TargetState) -> list[NewFile]:
     """Return the package files to add: each from its source, or from where it already is."""
     files = _new_side_files(published, target)
     missing = paths_not_in(published.suites, target.state)
-    retired = {path: package for path, (_, package) in published.retired_packages.items()}
-    stored_packages = published.packages.union(retired.values())
     homes: dict[Package, str] = {}
-    if reused := stored_packages.intersection(missing.values()):
-        stored = retired | published.packages_by_path
+    if reused := frozenset(published.stored_packages).intersection(missing.values()):
+        stored = published.stored_by_path
         missing = {path: p for path, p in missing.items() if stored.get(path) != p}
         reused -= target.sources.keys()
         homes = {package: path for path, package in stored.items() if package in reused}
@@ -45,18 +43,15 @@ def _new_side_files(published: State, target: TargetState) -> list[NewFile]:
     if not state.side_files:
         return []
     changed = {sha256 for sha256, files in state.side_files.items() if published.side_files.get(sha256) != files}
-    stored = {
-        **published.packages_by_path,
-        **{path: package for path, (_, package) in published.retired_packages.items()},
-    }
+    stored = published.stored_by_path
     existing = {package.sha256: path for path, package in stored.items() if package.sha256 in state.side_files}
     added = []
     homes: dict[SideFileKey, str] = {}
     for path, package in sorted(state.packages_by_path.items()):
         if path in stored and package.sha256 not in changed:
             continue
-        before = published.side_files.get(package.sha256, {})
-        for suffix in state.side_files.get(package.sha256, {}):
+        before = published.files_about(package)
+        for suffix in state.files_about(package):
             if path in stored and suffix in before:
                 continue
             home = f"{existing[package.sha256]}{suffix}" if suffix in before else ""

@@ -12,7 +12,16 @@ from kubeparcel.repository import client_files
 from kubeparcel.repository.apt import release
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.index_entries import index_loader
-from kubeparcel.repository.model import ADVISORY_SUFFIX, Indexes, Package, RepositoryOptions, SideFileKey, State
+from kubeparcel.repository.model import (
+    ADVISORY_SUFFIX,
+    Indexes,
+    IndexKey,
+    Package,
+    RepositoryOptions,
+    SideFileKey,
+    State,
+    index_folder,
+)
 from kubeparcel.repository.package_cache import LoadParts, PackageCache
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import Storage
@@ -25,23 +34,17 @@ class IndexFormat(Protocol):
     ENTRY_FILES: tuple[str, ...]
     """The files that clients read first, in the order in which they are replaced."""
 
-    def index_folder(self, suite: str) -> str:
-        """Return the folder of a suite's indexes."""
-
     def index_texts(self, packages: Sequence[Package], load: LoadParts) -> dict[str, bytes]:
         """Return the content of each index; `packages` are sorted."""
 
     def build_indexes(self, suite: str, texts: Mapping[str, bytes], options: RepositoryOptions, now: int) -> Indexes:
         """Compress the indexes and list them in a manifest; `now` is in Unix time."""
 
-    def sign_entry_files(self, indexes: Indexes, signer: Signer) -> Mapping[str, bytes]:
-        """Return the manifest and its signatures by file name."""
+    def sign(self, indexes: Indexes, signer: Signer) -> Indexes:
+        """Return the indexes with the manifest and its signatures."""
 
 
 INDEX_FORMATS: Mapping[Format, IndexFormat] = {Format.DEB: release, Format.RPM: repodata}
-
-IndexKey = tuple[str, Format]
-"""A suite in one format: the unit in which indexes are replaced."""
 
 _WORKERS = 3
 
@@ -63,18 +66,10 @@ class TargetState:
 
 
 @dataclass(frozen=True)
-class SignedIndexes:
-    """The indexes of a suite in one format with their entry files by name."""
-
-    indexes: Indexes
-    entry_files: Mapping[str, bytes]
-
-
-@dataclass(frozen=True)
 class PreparedIndexes:
     """Everything that a transaction writes, apart from package files, statements and the state."""
 
-    indexes: Mapping[IndexKey, SignedIndexes]
+    indexes: Mapping[IndexKey, Indexes]
     client_files: Mapping[str, bytes]
 
 
@@ -95,16 +90,16 @@ def prepare_indexes(
         exported = threads.submit(signer.export_public_keys, armored=True)
         threads.submit(signer.read_statement_keys)
 
-        def build(key: IndexKey, texts: Mapping[str, bytes]) -> SignedIndexes:
+        def build(key: IndexKey, texts: Mapping[str, bytes]) -> Indexes:
             suite, format_ = key
             indexes = INDEX_FORMATS[format_].build_indexes(suite, texts, target.state.options, now)
             agent.result()
-            return SignedIndexes(indexes, INDEX_FORMATS[format_].sign_entry_files(indexes, signer))
+            return INDEX_FORMATS[format_].sign(indexes, signer)
 
         def texts(key: IndexKey, members: Sequence[Package]) -> dict[str, bytes]:
-            index_format = INDEX_FORMATS[key[1]]
-            load = index_loader(index_format.index_folder(key[0]), target.state.identity, storage, published, cache)
-            return index_format.index_texts(members, load) | _updateinfo(key, members, storage, published, target)
+            load = index_loader(index_folder(key), target.state.identity, storage, published, cache)
+            joined = INDEX_FORMATS[key[1]].index_texts(members, load)
+            return joined | _updateinfo(key, members, storage, published, target)
 
         # Texts are joined in this thread: in others they would compete for the interpreter lock.
         jobs = {key: threads.submit(build, key, texts(key, members)) for key, members in packages.items()}

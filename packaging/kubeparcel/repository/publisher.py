@@ -16,7 +16,7 @@ from kubeparcel.repository import policy, state_file, suites
 from kubeparcel.repository.candidates.scan import ScannedFolder, scan_folder
 from kubeparcel.repository.open_repository import OpenRepository, Target, open_repository
 from kubeparcel.repository.package_cache import LastPublish
-from kubeparcel.repository.result import ChangeResult, KeptPackage
+from kubeparcel.repository.result import ChangeResult
 
 if TYPE_CHECKING:
     from kubeparcel.repository.candidates.match import Candidates
@@ -58,7 +58,13 @@ def publish(
         if not all_revisions:
             candidates = match.drop_superseded(candidates, state, log)
         with open_store(log).scratch(elsewhere=True) as workspace:  # signed copies may be large
-            candidates, kept = _publishable(candidates, repository, workspace, log, strict=strict)
+            kept: tuple[policy.ContentChange, ...] = ()
+            if changes := tuple(policy.changed_content(candidates.sources, state)):
+                from kubeparcel.repository.candidates.kept import keep_published
+
+                candidates, kept = keep_published(
+                    changes, candidates, state, repository.storage, workspace, log, strict=strict
+                )
             if not skip_layout_check:
                 match.check_layout(candidates, cache, log)
             if state.options.sign_rpms and repository.signer:
@@ -85,17 +91,6 @@ def _side_files(
     from kubeparcel.repository.candidates.side_files import read_side_files
 
     return read_side_files(scanned, candidates, repository.state, repository.signer, workspace, log)
-
-
-def _publishable(
-    candidates: Candidates, repository: OpenRepository, workspace: Path, log: Log, *, strict: bool
-) -> tuple[Candidates, tuple[KeptPackage, ...]]:
-    """Return the candidates with published packages in place of other builds of them, and these."""
-    if not any(policy.changed_content(candidates.sources, repository.state)):
-        return candidates, ()
-    from kubeparcel.repository.candidates.kept import keep_published
-
-    return keep_published(candidates, repository.state, repository.storage, workspace, log, strict=strict)
 
 
 def remove(selectors: Sequence[str], target: Target, log: Log, *, suite: str = "") -> ChangeResult:

@@ -16,10 +16,10 @@ from kubeparcel.repository import state_file
 from kubeparcel.repository.apt import release
 from kubeparcel.repository.candidates.read import parse_deb, parse_rpm
 from kubeparcel.repository.index_entries import read_published
-from kubeparcel.repository.model import Package, State, Suites, split_side_path
+from kubeparcel.repository.model import Package, State, Suites, index_folder, split_side_path
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.storage.base import Storage
-from kubeparcel.repository.yum import primary, repodata
+from kubeparcel.repository.yum import primary
 from kubeparcel.repository.yum.xml_elements import iterate_elements
 
 _HASHED_NAME = re.compile(r"/by-hash/|^[0-9a-f]{64}-")
@@ -38,7 +38,7 @@ def recover_state(storage: Storage, cache: PackageCache) -> State:
             suites.setdefault(suite, set()).update(_rpms(storage, f"yum/{suite}", cache))
     retained = {}
     for suite in suites:
-        for folder in (release.index_folder(suite), repodata.index_folder(suite)):
+        for folder in (index_folder((suite, format_)) for format_ in Format):
             names = (path.removeprefix(f"{folder}/") for path in storage.file_sizes(folder))
             retained[folder] = (tuple(sorted(filter(_HASHED_NAME.search, names))),)
     recovered = {name: frozenset(packages) for name, packages in suites.items() if packages}

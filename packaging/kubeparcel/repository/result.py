@@ -5,19 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from kubeparcel.console import duration, quantity
 from kubeparcel.repository.model import Package, State, SuiteChange
+from kubeparcel.repository.policy import ContentChange
 
 _LINES_SHOWN = 15
-
-
-class KeptPackage(NamedTuple):
-    """A published package that stays instead of a new build, and how they differ."""
-
-    package: Package
-    differences: str
 
 
 @dataclass(frozen=True)
@@ -35,7 +29,7 @@ class ChangeResult:
     signatures_renewed: bool
     dry_run: bool
     seconds: float
-    kept: tuple[KeptPackage, ...] = ()
+    kept: tuple[ContentChange, ...] = ()
     described: bool = False
 
     @property
@@ -68,7 +62,7 @@ class ChangeResult:
                 }
                 for change in self.changes
             },
-            "kept": [{**_package_json(kept.package), "differences": kept.differences} for kept in self.kept],
+            "kept": [{**_package_json(kept.published), "differences": kept.differences} for kept in self.kept],
             "packages": {suite: len(packages) for suite, packages in self.state.suites.items()},
             "seconds": round(self.seconds, 2),
         }

@@ -14,10 +14,20 @@ from concurrent.futures import ThreadPoolExecutor
 from kubeparcel.console import Log
 from kubeparcel.model import Format
 from kubeparcel.repository import client_files, directory_listing, generation_statement, state_file
-from kubeparcel.repository.model import ADVISORY_SUFFIX, DAY, SIDE_SUFFIXES, Indexes, Package, State, split_side_path
+from kubeparcel.repository.model import (
+    ADVISORY_SUFFIX,
+    DAY,
+    SIDE_SUFFIXES,
+    Indexes,
+    IndexKey,
+    Package,
+    State,
+    index_folder,
+    split_side_path,
+)
 from kubeparcel.repository.new_files import add_files, new_files, paths_not_in
 from kubeparcel.repository.package_cache import PackageCache
-from kubeparcel.repository.prepare import INDEX_FORMATS, IndexKey, SignedIndexes, TargetState, prepare_indexes
+from kubeparcel.repository.prepare import INDEX_FORMATS, TargetState, prepare_indexes
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import FolderSwap, Storage
 
@@ -64,13 +74,13 @@ def commit(
 
 
 def _swap(
-    storage: Storage, state: State, prepared: Mapping[IndexKey, SignedIndexes], keys: Sequence[IndexKey], log: Log
+    storage: Storage, state: State, prepared: Mapping[IndexKey, Indexes], keys: Sequence[IndexKey], log: Log
 ) -> str:
     """Replace the state and the index folders; return the SHA-256 of the state file."""
     data = state_file.dump(state)
     pending = state_file.dump_names(sorted({suite for suite, _ in keys}))
     storage.swap(
-        [_folder_swap(storage, signed, state.retained_indexes, log) for signed in prepared.values()],
+        [_folder_swap(storage, indexes, state.retained_indexes, log) for indexes in prepared.values()],
         {state_file.PENDING: pending, state_file.STATE_PATH: data},
     )
     return state_file.digest(data)
@@ -118,15 +128,11 @@ def _retired_packages(published: State, target: State, generation: int) -> dict[
     }
 
 
-def _retained_indexes(published: State, target: State, signed: Mapping[IndexKey, SignedIndexes]) -> Retained:
+def _retained_indexes(published: State, target: State, prepared: Mapping[IndexKey, Indexes]) -> Retained:
     """Return the by-hash files of the last generations in each index folder, newest first."""
-    folders = {
-        INDEX_FORMATS[format_].index_folder(suite)
-        for suite, formats in target.formats_by_suite.items()
-        for format_ in formats
-    }
+    folders = set(map(index_folder, target.index_keys))
     retained = {folder: generations for folder, generations in published.retained_indexes.items() if folder in folders}
-    for indexes in (value.indexes for value in signed.values()):
+    for indexes in prepared.values():
         names = tuple(sorted(indexes.by_hash))
         older = (g for g in published.retained_indexes.get(indexes.folder, ()) if g != names)
         retained[indexes.folder] = (names, *older)[: target.options.generations]
@@ -141,21 +147,20 @@ def _store_history(storage: Storage, published: State) -> None:
         storage.write({path: state_file.dump(published)})
 
 
-def _folder_swap(storage: Storage, signed: SignedIndexes, retained: Retained, log: Log) -> FolderSwap:
+def _folder_swap(storage: Storage, indexes: Indexes, retained: Retained, log: Log) -> FolderSwap:
     """Return the next content of an index folder: new, retained and entry files, and pages."""
-    indexes = signed.indexes
     existing = {path.removeprefix(f"{indexes.folder}/") for path in storage.file_sizes(indexes.folder)}
     kept = existing & {name for names in retained[indexes.folder] for name in names}
     new = {name: data for name, data in indexes.by_hash.items() if name not in kept}
-    names = [*kept, *indexes.by_hash, *indexes.files, *signed.entry_files]
+    names = [*kept, *indexes.by_hash, *indexes.files, *indexes.entry_files]
     pages = _pages(indexes, names)
     paths = {f"{indexes.folder}/{name}": name for name in pages if name in existing}
     unchanged = {name for path, name in paths.items() if storage.contains(path, pages[name])}
     paths = {path: name for path, name in paths.items() if name not in unchanged}
     kept_pages = unchanged.union(paths[path] for path in directory_listing.foreign_pages(storage, paths, log))
     own_pages = {name: page for name, page in pages.items() if name not in kept_pages}
-    files = {**new, **indexes.files, **own_pages, **signed.entry_files}
-    return FolderSwap(indexes.folder, files, frozenset(kept | kept_pages), indexes.entry_files)
+    files = {**new, **indexes.files, **own_pages, **indexes.entry_files}
+    return FolderSwap(indexes.folder, files, frozenset(kept | kept_pages), tuple(indexes.entry_files))
 
 
 def _pages(indexes: Indexes, names: Sequence[str]) -> dict[str, bytes]:
@@ -169,10 +174,9 @@ def _pages(indexes: Indexes, names: Sequence[str]) -> dict[str, bytes]:
 
 def _remove_indexes(storage: Storage, keys: Sequence[IndexKey]) -> None:
     """Remove the indexes of suites that have become empty, entry files first."""
-    for suite, format_ in keys:
-        folder = INDEX_FORMATS[format_].index_folder(suite)
-        entry_files = INDEX_FORMATS[format_].ENTRY_FILES
-        storage.remove([f"{folder}/{name}" for name in reversed(entry_files)])
+    for key in keys:
+        folder = index_folder(key)
+        storage.remove([f"{folder}/{name}" for name in reversed(INDEX_FORMATS[key[1]].ENTRY_FILES)])
         storage.remove(storage.file_sizes(folder))
 
 

@@ -11,13 +11,14 @@ import lzma
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kubeparcel.model import Format
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.numbers import parse_number
-from kubeparcel.repository.model import DAY, Indexes, Package, RepositoryOptions
+from kubeparcel.repository.model import DAY, Indexes, Package, RepositoryOptions, index_folder
 from kubeparcel.repository.storage.base import check_path
 
 if TYPE_CHECKING:
@@ -30,11 +31,6 @@ ENTRY_FILES: tuple[str, ...] = ("Release", "Release.gpg", "InRelease")
 
 XZ_LIMIT = 1 << 20
 """The largest index, in bytes, that is also compressed with xz; larger ones would take too long."""
-
-
-def index_folder(suite: str) -> str:
-    """Return the folder of a suite's indexes."""
-    return f"apt/dists/{suite}"
 
 
 def architectures(packages: Iterable[Package]) -> tuple[str, ...]:
@@ -78,13 +74,13 @@ def build_indexes(suite: str, texts: Mapping[str, bytes], options: RepositoryOpt
     by_hash = {f"{name.rpartition('/')[0]}/by-hash/SHA256/{digest}": files[name] for name, digest in digests.items()}
     checksums = [f" {digests[name]} {len(files[name]):>10} {name}" for name in sorted(files)]
     release = _release(suite, tuple(texts), checksums, options, now)
-    return Indexes(index_folder(suite), files, by_hash, release.encode(), ENTRY_FILES)
+    return Indexes(index_folder((suite, Format.DEB)), files, by_hash, release.encode())
 
 
-def sign_entry_files(indexes: Indexes, signer: Signer) -> Mapping[str, bytes]:
-    """Return Release, InRelease and Release.gpg."""
+def sign(indexes: Indexes, signer: Signer) -> Indexes:
+    """Return the indexes with Release, Release.gpg and InRelease."""
     inline, detached = signer.sign_release(indexes.manifest)
-    return {"Release": indexes.manifest, "Release.gpg": detached, "InRelease": inline}
+    return replace(indexes, entry_files=dict(zip(ENTRY_FILES, (indexes.manifest, detached, inline), strict=True)))
 
 
 def compress_index(text: bytes) -> dict[str, bytes]:

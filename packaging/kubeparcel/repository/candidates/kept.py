@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,29 +12,33 @@ from kubeparcel.packages import reader
 from kubeparcel.packages.differences import Differences, compare_packages
 from kubeparcel.packages.errors import BrokenPackage
 from kubeparcel.repository.candidates.match import Candidates
-from kubeparcel.repository.model import Package, State
-from kubeparcel.repository.policy import ContentChange, changed_content, reject_changed_content
-from kubeparcel.repository.result import KeptPackage
+from kubeparcel.repository.model import State
+from kubeparcel.repository.policy import ContentChange, reject_changed_content
 from kubeparcel.repository.storage.base import Storage
 
 
 def keep_published(
-    candidates: Candidates, state: State, storage: Storage, workspace: Path, log: Log, *, strict: bool
-) -> tuple[Candidates, tuple[KeptPackage, ...]]:
-    """Return the candidates with the published packages instead of new builds of the same versions, and those kept.
+    changes: Sequence[ContentChange],
+    candidates: Candidates,
+    state: State,
+    storage: Storage,
+    workspace: Path,
+    log: Log,
+    *,
+    strict: bool,
+) -> tuple[Candidates, tuple[ContentChange, ...]]:
+    """Return the candidates with the published packages instead of new builds of them, and the builds left out.
 
+    `changes` are the candidates whose version is published with other content.
     A release brings cri-tools and kubernetes-cni that earlier ones brought too, compiled by another
     Go, at another time or with other settings. Raises PolicyViolation for a package that was meant to
     change, since it needs a higher revision, and with `strict` for any other content.
     """
-    changes = tuple(changed_content(candidates.sources, state))
     if strict:
         reject_changed_content(changes)
-    if not changes:
-        return candidates, ()
     core = kubernetes_packages().core
     brings_release = any(p.name in core for p in candidates.sources.keys() - {change.package for change in changes})
-    kept: dict[Package, KeptPackage] = {}
+    kept: list[ContentChange] = []
     rejected: list[ContentChange] = []
     warnings: list[str] = []
     for change, differences in _compare(changes, candidates, state, storage, workspace):
@@ -42,15 +46,15 @@ def keep_published(
         if differences is None or _is_meant(differences, is_core=is_core, brings_release=brings_release):
             rejected.append(change._replace(differences=str(differences or "")))
             continue
-        kept[change.package] = KeptPackage(change.published, str(differences))
+        kept.append(change._replace(differences=str(differences)))
         hint = " To publish it, raise --revision." if differences.intended else ""
         warnings.append(f"Kept the published {change.package.label}; the new one differs in {differences}.{hint}")
     reject_changed_content(rejected)
     for warning in warnings:
         log.warn(warning)
-    rest = candidates.without(kept.keys())
-    packages = rest.packages.union(row.package for row in kept.values())
-    return replace(rest, packages=packages), tuple(kept.values())
+    rest = candidates.without({change.package for change in kept})
+    packages = rest.packages.union(change.published for change in kept)
+    return replace(rest, packages=packages), tuple(kept)
 
 
 def _is_meant(differences: Differences, *, is_core: bool, brings_release: bool) -> bool:

@@ -6,12 +6,14 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import zstandard
 
+from kubeparcel.model import Format
 from kubeparcel.repository.apt.release import compress_gzip
-from kubeparcel.repository.model import Indexes, MetadataCompression, Package, RepositoryOptions
+from kubeparcel.repository.model import Indexes, MetadataCompression, Package, RepositoryOptions, index_folder
 
 if TYPE_CHECKING:
     from kubeparcel.repository.package_cache import LoadParts
@@ -44,11 +46,6 @@ class _MetadataFile(NamedTuple):
     open_size: int
 
 
-def index_folder(suite: str) -> str:
-    """Return the folder of a suite's metadata."""
-    return f"yum/{suite}/repodata"
-
-
 def index_texts(packages: Sequence[Package], load: LoadParts) -> dict[str, bytes]:
     """Return the XML of primary, filelists and other; `packages` are sorted."""
     texts = {kind: io.BytesIO() for kind in _ROOT_ELEMENTS}
@@ -77,16 +74,13 @@ def build_indexes(suite: str, texts: Mapping[str, bytes], options: RepositoryOpt
     with ThreadPoolExecutor(2) as threads:
         files = list(threads.map(build, texts.keys(), texts.values()))
     by_hash = {file.name: file.data for file in files}
-    return Indexes(index_folder(suite), {}, by_hash, _repomd(files, now), ENTRY_FILES)
+    return Indexes(index_folder((suite, Format.RPM)), {}, by_hash, _repomd(files, now))
 
 
-def sign_entry_files(indexes: Indexes, signer: Signer) -> Mapping[str, bytes]:
-    """Return repomd.xml, its signature, and the keys to verify it."""
-    return {
-        "repomd.xml.key": signer.export_public_keys(armored=True),
-        "repomd.xml.asc": signer.sign_detached(indexes.manifest),
-        "repomd.xml": indexes.manifest,
-    }
+def sign(indexes: Indexes, signer: Signer) -> Indexes:
+    """Return the indexes with the keys to verify repomd.xml, its signature, and itself."""
+    keys, signature = signer.export_public_keys(armored=True), signer.sign_detached(indexes.manifest)
+    return replace(indexes, entry_files=dict(zip(ENTRY_FILES, (keys, signature, indexes.manifest), strict=True)))
 
 
 def _repomd(files: Iterable[_MetadataFile], now: int) -> bytes:
