@@ -142,12 +142,8 @@ class Signer:
 @functools.lru_cache(16)
 def _export(home: GpgHome, exported: Sequence[Key]) -> bytes:
     """Return armored public keys; cached because several files of a repository have them."""
-    with secret_folder() as folder:
-        target = folder / "out"
-        options = ("--armor", "--no-emit-version", "--export-options", "export-minimal")
-        fingerprints = [key.fingerprint for key in exported]
-        home.run(*options, "--output", target, "--export", *fingerprints)
-        return target.read_bytes()
+    options = ("--armor", "--no-emit-version", "--export-options", "export-minimal")
+    return home.run(*options, "--export", *(key.fingerprint for key in exported)).stdout.encode()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from kubeparcel.repository.storage.base import check_path
 from kubeparcel.sanitize import without_credentials
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _DEFAULT_REGION = "us-east-1"
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MAX_REASON = 300
@@ -108,12 +109,11 @@ def read_endpoint() -> str:
                     f"{name} {problem}.",
                     f"Set both {' and '.join(CREDENTIALS)}; in CI, check the names of the secrets.",
                 )
-    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT"):
-        endpoint = os.environ.get(name, "")
-        if endpoint:
-            _check_endpoint(name, endpoint)
-            return endpoint
-    return ""
+    name = _first_set(*_ENDPOINTS)
+    if not name:
+        return ""
+    _check_endpoint(name, os.environ[name])
+    return os.environ[name]
 
 
 def _check_endpoint(name: str, endpoint: str) -> None:
@@ -134,8 +134,8 @@ def external_error(location: str, text: str, progress: str = "") -> ExternalErro
     `progress` describes what a failed publish left behind.
     """
     values = {
-        "region": _region(),
-        "endpoint": os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or "AWS",
+        "region": os.environ.get(_first_set("AWS_REGION", "AWS_DEFAULT_REGION"), _DEFAULT_REGION),
+        "endpoint": os.environ.get(_first_set(*_ENDPOINTS), "AWS"),
     }
     reason, hint = text.split("\n", 1)[0][:_MAX_REASON], ""
     for pattern, message, next_step in _ANSWERS:
@@ -146,6 +146,6 @@ def external_error(location: str, text: str, progress: str = "") -> ExternalErro
     return ExternalError(f"{location}: {reason}", lines)
 
 
-def _region() -> str:
-    names = ("AWS_REGION", "AWS_DEFAULT_REGION")
-    return next((os.environ[name] for name in names if os.environ.get(name)), _DEFAULT_REGION)
+def _first_set(*variables: str) -> str:
+    """Return the first of these environment variables that is set; empty if none is."""
+    return next((name for name in variables if os.environ.get(name)), "")
