@@ -58,13 +58,7 @@ def publish(
         if not all_revisions:
             candidates = match.drop_superseded(candidates, state, log)
         with open_store(log).scratch(elsewhere=True) as workspace:  # signed copies may be large
-            kept: tuple[policy.ContentChange, ...] = ()
-            if changes := tuple(policy.changed_content(candidates.sources, state)):
-                from kubeparcel.repository.candidates.kept import keep_published
-
-                candidates, kept = keep_published(
-                    changes, candidates, state, repository.storage, workspace, log, strict=strict
-                )
+            candidates, kept = _keep_published(candidates, repository, workspace, log, strict=strict)
             if not skip_layout_check:
                 match.check_layout(candidates, cache, log)
             if state.options.sign_rpms and repository.signer:
@@ -81,6 +75,17 @@ def publish(
 
 def _retain(published: Suites, retained: int, suite: str) -> Suites:
     return suites.retain(published, retained, suite) if retained else published
+
+
+def _keep_published(
+    candidates: Candidates, repository: OpenRepository, workspace: Path, log: Log, *, strict: bool
+) -> tuple[Candidates, tuple[policy.ContentChange, ...]]:
+    changes = tuple(policy.changed_content(candidates.sources, repository.state))
+    if not changes:
+        return candidates, ()
+    from kubeparcel.repository.candidates.kept import keep_published
+
+    return keep_published(changes, candidates, repository.state, repository.storage, workspace, log, strict=strict)
 
 
 def _side_files(
