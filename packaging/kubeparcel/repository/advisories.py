@@ -1,4 +1,4 @@
-"""The advisories beside published RPMs: what updateinfo.xml consists of."""
+"""The advisories about published RPMs, of which updateinfo.xml consists."""
 
 from __future__ import annotations
 

@@ -91,10 +91,10 @@ def _changed_folders(touched: Mapping[str, Set[str]], contents: Mapping[str, Set
     new: set[str] = set()
     for folder in sorted(touched.keys() & contents.keys(), key=lambda path: -path.count("/")):
         inner = {name: f"{folder}/{name}".rstrip("/") for name in touched[folder] if name.endswith("/")}
-        same = {name for name, path in inner.items() if path in contents and path not in new}
-        if contents[folder] <= touched[folder] - same:
+        unchanged = {name for name, path in inner.items() if path in contents and path not in new}
+        if contents[folder] <= touched[folder] - unchanged:
             new.add(folder)
-        if touched[folder] - same:
+        if touched[folder] - unchanged:
             yield folder
 
 

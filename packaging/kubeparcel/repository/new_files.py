@@ -1,4 +1,4 @@
-"""The files that a transaction adds: packages, and files about them."""
+"""The files that a transaction adds: packages and their side files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def new_files(published: State, target: TargetState) -> list[NewFile]:
 
 
 def _new_side_files(published: State, target: TargetState) -> list[NewFile]:
-    """Return the files beside packages to add: of new paths, and new files about published packages."""
+    """Return the side files to add: those of new paths, and new ones of published packages."""
     state = target.state
     if not state.side_files:
         return []

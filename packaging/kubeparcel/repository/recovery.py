@@ -14,7 +14,7 @@ from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.index_stream import plain_blocks, stanzas
 from kubeparcel.repository import state_file
 from kubeparcel.repository.apt import release
-from kubeparcel.repository.candidates.read import parse_deb, parse_rpm
+from kubeparcel.repository.candidates.read import parse_package
 from kubeparcel.repository.index_entries import read_published
 from kubeparcel.repository.model import Package, State, Suites, index_folder, split_side_path
 from kubeparcel.repository.package_cache import PackageCache
@@ -103,8 +103,7 @@ def _unlisted_packages(storage: Storage, suites: Suites, generation: int) -> dic
     for path in (*storage.file_sizes("apt/pool"), *storage.file_sizes("yum")):
         if path.endswith((".deb", ".rpm")) and path not in listed:
             data = storage.read(path) or b""
-            parse = parse_deb if path.endswith(".deb") else parse_rpm
             with suppress(MalformedData):
-                parsed = parse(data, len(data), hashlib.sha256(data).hexdigest())
+                parsed = parse_package(Format(path[-3:]), data, len(data), hashlib.sha256(data).hexdigest())
                 unlisted[path] = (generation, parsed.package)
     return unlisted

@@ -109,7 +109,7 @@ def _has_new_advisory(package: Package, published: State, target: State) -> bool
 
 
 def _stored_side_files(target: State, retired: Mapping[str, tuple[int, Package]]) -> Mapping[str, Mapping[str, str]]:
-    """Return the files beside packages that are still stored, by the package's SHA-256."""
+    """Return the side files of packages that are still stored, by the package's SHA-256."""
     if not target.side_files:
         return {}
     stored = {package.sha256 for package in (*target.packages, *(package for _, package in retired.values()))}
@@ -198,7 +198,7 @@ def _remove_unused(storage: Storage, published: State, state: State) -> None:
 
 
 def _is_side_file(path: str, state: State, packages: Mapping[str, Package]) -> bool:
-    """Return whether a state has a file beside one of its packages at a path."""
+    """Return whether a path is that of a side file of one of these packages."""
     package_path, suffix = split_side_path(path)
     package = packages.get(package_path)
     return package is not None and suffix in state.files_about(package)

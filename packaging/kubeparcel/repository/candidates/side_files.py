@@ -1,4 +1,4 @@
-"""Files that are published beside packages: SBOMs, advisories, and statements of provenance, which are signed here."""
+"""Files that are published next to packages: SBOMs, advisories, and statements of provenance, which are signed here."""
 
 from __future__ import annotations
 
