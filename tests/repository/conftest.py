@@ -31,8 +31,8 @@ def run(workdir: Path, key: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 @pytest.fixture
-def own(workdir: Path) -> Path:
-    """Build three versions of a package that is not in the catalog; return the repository."""
+def destination(workdir: Path) -> Path:
+    """Where to publish `dist`, which has three versions of the package `own`, unknown to the catalog."""
     for version in ("1.0-1", "1.1-1", "1.2-1"):
         deb(workdir / "dist", "own", version)
     return workdir / "repo"

@@ -27,11 +27,11 @@ from tests.support.task_runs import failure
         ("copy --to repo --suite stable", "needs two suites"),
     ],
 )
-def test_invalid_input_is_reported_with_its_exit_code(run, own, words, output):
+def test_invalid_input_is_reported_with_its_exit_code(run, destination, words, output):
     error = failure(run, *words.split())
     assert output in error
     assert "Traceback" not in error
-    assert not (own / "apt").exists()
+    assert not (destination / "apt").exists()
 
 
 CHANGES = (
@@ -72,19 +72,19 @@ def test_change_of_a_missing_repository_in_a_bucket_creates_nothing(run, bucket,
         ("remove own", "Pass --yes to confirm."),
     ],
 )
-def test_invalid_change_leaves_the_repository_unchanged(run, own, words, message):
+def test_invalid_change_leaves_the_repository_unchanged(run, destination, words, message):
     run_json(run, "publish", "--to", "repo")
-    before = client_view.read_files(own)
+    before = client_view.read_files(destination)
     assert message in failure(run, *words.split(), "--to", "repo")
-    assert client_view.read_files(own) == before
+    assert client_view.read_files(destination) == before
 
 
-def test_empty_selector_is_rejected(run, own):
+def test_empty_selector_is_rejected(run, destination):
     run_json(run, "publish", "--to", "repo")
     assert "path is empty." in failure(run, "remove", "--to", "repo", "")
 
 
-def test_yes_confirms_the_removal_of_most_packages(run, own):
+def test_yes_confirms_the_removal_of_most_packages(run, destination):
     run_json(run, "publish", "--to", "repo")
     code, output, _ = run("remove", "--to", "repo", "own=1.0-1")  # a third needs no confirmation
     assert code == 0
@@ -97,7 +97,7 @@ def test_yes_confirms_the_removal_of_most_packages(run, own):
     assert (code, "contains 0 packages" in output) == (0, True)
 
 
-def test_retain_needs_confirmation_to_remove_most_packages(run, own, workdir):
+def test_retain_needs_confirmation_to_remove_most_packages(run, destination, workdir):
     for patch in range(1, 7):
         deb(workdir / "dist", "own", f"1.2.{patch}-1")
     run_json(run, "publish", "--to", "repo")
@@ -107,7 +107,7 @@ def test_retain_needs_confirmation_to_remove_most_packages(run, own, workdir):
 
 
 @pytest.mark.parametrize(("answer", "expected"), [("y", 0), ("yes", 0), ("n", 2), ("", 2)])
-def test_removal_of_most_packages_is_confirmed_at_a_terminal(run, own, monkeypatch, answer, expected):
+def test_removal_of_most_packages_is_confirmed_at_a_terminal(run, destination, monkeypatch, answer, expected):
     run_json(run, "publish", "--to", "repo")
     terminal = io.StringIO(f"{answer}\n")
     monkeypatch.setattr(terminal, "isatty", lambda: True)
@@ -115,8 +115,8 @@ def test_removal_of_most_packages_is_confirmed_at_a_terminal(run, own, monkeypat
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     code, _, error = run("remove", "--to", "repo", "own")
     assert code == expected
-    assert f"Remove 3 of 3 packages in the suites of {own}? [y/N]" in error
-    assert ("stable" in {name.split()[1] for name in client_view.read_repository(own)}) is bool(expected)
+    assert f"Remove 3 of 3 packages in the suites of {destination}? [y/N]" in error
+    assert ("stable" in {name.split()[1] for name in client_view.read_repository(destination)}) is bool(expected)
 
 
 @pytest.mark.parametrize(
@@ -126,18 +126,18 @@ def test_removal_of_most_packages_is_confirmed_at_a_terminal(run, own, monkeypat
         *("apt/dists/stable/Release", "yum/el9/repodata/repomd.xml"),
     ],
 )
-def test_folder_with_other_files_is_not_published_to(run, own, name):
-    (own / name).parent.mkdir(parents=True)
-    (own / name).write_text("mine")
+def test_folder_with_other_files_is_not_published_to(run, destination, name):
+    (destination / name).parent.mkdir(parents=True)
+    (destination / name).write_text("mine")
     error = failure(run, "publish", "--to", "repo")
-    assert f"{own} is not a repository, but contains other files ({name.partition('/')[0]})." in error
-    assert f"such as {own}/kubernetes" in error
-    assert {path for path in own.rglob("*") if path.is_file()} == {own / name}
-    assert (own / name).read_text() == "mine"
+    assert f"{destination} is not a repository, but contains other files ({name.partition('/')[0]})." in error
+    assert f"such as {destination}/kubernetes" in error
+    assert {path for path in destination.rglob("*") if path.is_file()} == {destination / name}
+    assert (destination / name).read_text() == "mine"
 
 
-def test_hidden_files_do_not_prevent_a_publish(run, own):
-    (own / ".well-known").mkdir(parents=True)
+def test_hidden_files_do_not_prevent_a_publish(run, destination):
+    (destination / ".well-known").mkdir(parents=True)
     run_json(run, "publish", "--to", "repo")
-    (own / "robots.txt").write_text("")
+    (destination / "robots.txt").write_text("")
     run_json(run, "publish", "--to", "repo", "--metadata", "gzip")
