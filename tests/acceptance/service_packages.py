@@ -16,6 +16,7 @@ from kubeparcel.model import Format
 from kubeparcel.store import Store
 from tests.acceptance.conftest import KUBERNETES, Site
 from tests.acceptance.small_packages import make_programs_runnable, small_samples
+from tests.support.one_release import read_lock
 from tests.support.sample_packages import Mutation, PackageDraft, SamplePackages
 
 REAL = ("kubeadm", "kubelet")
@@ -43,7 +44,7 @@ class PackageWriter:
 
 def create_writer(site: Site, store: Store, folder: Path, revision: str = "1", layout: str = "etc") -> PackageWriter:
     """Return a writer that uses the binaries that `site` has built."""
-    lock, catalog = lockfile.read(site.folder / lockfile.NAME), catalogs.load()
+    lock, catalog = read_lock(site.folder / lockfile.NAME), catalogs.load()
     assert lock
     flags = {"kubernetes": KUBERNETES, "revision": revision, "layout": layout}
     chosen = settings.load_settings({**flags, "compression": "fast"}, folder)

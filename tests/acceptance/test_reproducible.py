@@ -73,7 +73,7 @@ def test_a_cold_compiler_gives_the_same_binaries(real, tmp_path):
         "from kubeparcel.build.lock import lockfile;"
         "from kubeparcel.config import catalog;"
         "from kubeparcel.sources.selection import create_source;"
-        "lock = lockfile.read(Path('kubeparcel.lock'));"
+        "lock = lockfile.read_all(Path('kubeparcel.lock'))[0];"
         "source = create_source(lock.source, catalog.load().components, '', lock.toolchain);"
         "cni = [a for a in lock.artifacts if a.component == 'cni'];"
         "fetched = source.fetch(cni, store.Store(paths.cache_dir()), console.QuietLog());"

@@ -26,6 +26,7 @@ from kubeparcel.model import Format
 from kubeparcel.packages import nfpm
 from kubeparcel.packages.manifest import PackageManifest
 from tests.bench.figures import Figure, median, megabytes, timed
+from tests.support.one_release import read_lock
 
 KUBERNETES = "1.36.3"
 PROGRAM = [sys.executable, "-m", "kubeparcel"]
@@ -47,7 +48,7 @@ class Ground:
         return self.place
 
     def packages(self, compression: str = "balanced") -> list[PackageManifest]:
-        lock = lockfile.read(self.folder / lockfile.NAME)
+        lock = read_lock(self.folder / lockfile.NAME)
         assert lock
         loaded = settings.load_settings({"compression": compression}, self.folder)
         binaries = fetch(lock, loaded, self.store, QuietLog())

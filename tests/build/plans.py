@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from kubeparcel.build.planner import FilePlan, OwnedDirectory, PackagePlan, TextContent, plan_packages
+from kubeparcel.build.package_plan import FilePlan, OwnedDirectory, PackagePlan, TextContent
+from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog
 from kubeparcel.config.patch_settings import stamped_version
 from kubeparcel.config.settings import load_settings

@@ -6,7 +6,7 @@ from kubeparcel.build.lock import comparison, lockfile
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages.reader import read_package
-from tests.support.one_release import build, resolve_or_load
+from tests.support.one_release import build, read_lock, resolve_or_load
 from tests.support.recording_log import RecordingLog
 
 CONVERT = """
@@ -42,7 +42,7 @@ def test_the_program_is_locked_fetched_and_packaged(convert, workdir):
 def test_the_lock_names_the_program_and_can_be_read_back(convert, workdir):
     lock = resolve_or_load(convert, RecordingLog(), locked=False)
     assert "  programs:\n  - kubernetes/kubectl-convert\n" in (workdir / lockfile.NAME).read_text()
-    assert lockfile.read(workdir / lockfile.NAME) == lock
+    assert read_lock(workdir / lockfile.NAME) == lock
 
 
 def test_a_lock_without_the_program_is_resolved_again(convert, workdir):
@@ -65,7 +65,7 @@ def test_a_removed_package_leaves_the_lock_and_is_not_fetched(convert, workdir):
     lock = build(settings, RecordingLog()).lock
     assert {a.name for a in before.artifacts} - {a.name for a in lock.artifacts} == {"kubectl-convert"}
     assert lock.component("cni") == before.component("cni")
-    assert lockfile.read(workdir / lockfile.NAME) == lock
+    assert read_lock(workdir / lockfile.NAME) == lock
 
 
 def test_a_program_in_a_package_of_the_catalog_is_found_too(workdir):

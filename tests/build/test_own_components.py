@@ -29,7 +29,7 @@ from kubeparcel.sources.upstream import Upstream
 from tests.support.archive_builders import tar_archive
 from tests.support.elf_files import elf
 from tests.support.fake_sources import FakeModules, FakeSource
-from tests.support.one_release import build, fetch_release, resolve_or_load, update_lock
+from tests.support.one_release import build, fetch_release, read_lock, resolve_or_load, update_lock
 from tests.support.recording_log import RecordingLog
 from tests.support.upstream_site import UpstreamSite, serve_site
 
@@ -134,11 +134,11 @@ def test_rows_of_releases_have_components_of_their_own(write, workdir):
 def test_lock_has_the_definition_and_is_read_without_the_settings(write, workdir):
     lock = resolve_or_load(write(), RecordingLog(), locked=False)
     (workdir / "kubeparcel.yaml").unlink()
-    assert lockfile.read(workdir / lockfile.NAME) == lock
+    assert read_lock(workdir / lockfile.NAME) == lock
     text = (workdir / lockfile.NAME).read_text()
     (workdir / lockfile.NAME).write_text(text.replace("{version}-{arch.rpm}", "{version}-{arch.x}"))
     with pytest.raises(ConfigurationError, match="unknown placeholder"):
-        lockfile.read(workdir / lockfile.NAME)
+        read_lock(workdir / lockfile.NAME)
 
 
 def test_changed_definition_and_removed_package_are_resolved_again(write, workdir):

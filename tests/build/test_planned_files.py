@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from kubeparcel.build.planner import ComponentBinary
+from kubeparcel.build.package_plan import ComponentBinary
 from tests.build.plans import PACKAGES, describe_file, plan
 
 DOCUMENTATION = {

@@ -21,6 +21,7 @@ from kubeparcel.packages.model import PackageContents
 from kubeparcel.packages.reader import read_packages
 from kubeparcel.store import Store
 from tests.support.fake_sources import locked
+from tests.support.one_release import write_lock
 from tests.support.recording_log import RecordingLog
 
 Build = Callable[..., list[PackageContents]]
@@ -29,7 +30,7 @@ Build = Callable[..., list[PackageContents]]
 @pytest.fixture
 def build(workdir: Path, lock: Lock, binaries: Binaries, store: Store, log: RecordingLog, tmp_path: Path) -> Build:
     """Return a function that builds packages of 1.36.3; the lock is of 1.31.4 since."""
-    lockfile.write(locked("1.31.4", "1.31.1", "1.5.1"), workdir / lockfile.NAME)
+    write_lock(locked("1.31.4", "1.31.1", "1.5.1"), workdir / lockfile.NAME)
 
     def build_packages(**options: str) -> list[PackageContents]:
         folder = tmp_path / "packages"

@@ -20,7 +20,7 @@ from kubeparcel.errors import ConfigurationError, UnknownVersion
 from kubeparcel.packages.reader import read_package
 from kubeparcel.trust.package_statement import parse_package_statement
 from tests.support.git_trees import CRI_TOOLS, PLUGINS, GitTree
-from tests.support.one_release import build, resolve_or_load, update_lock
+from tests.support.one_release import build, read_lock, resolve_or_load, update_lock
 from tests.support.recording_log import RecordingLog
 
 URL = "https://git.example.com/acme/kubernetes.git"
@@ -63,7 +63,7 @@ def test_lock_has_commit_and_tree_and_no_path_or_password(kubernetes, workdir):
         "repository": URL,
     }
     assert version == f"1.36.3+1.g{commit[:14]}"
-    assert lockfile.dump(lockfile.read(workdir / lockfile.NAME)) == text
+    assert lockfile.dump(read_lock(workdir / lockfile.NAME)) == text
 
 
 @pytest.mark.parametrize(

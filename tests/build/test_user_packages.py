@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from kubeparcel.build.planner import (
+from kubeparcel.build.package_plan import (
     ComponentBinary,
     FilePlan,
     LocalFile,
@@ -14,8 +14,8 @@ from kubeparcel.build.planner import (
     ProvenanceRecord,
     Symlink,
     TextContent,
-    plan_packages,
 )
+from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError

@@ -7,7 +7,7 @@ import yaml
 
 from kubeparcel.build.lock import comparison, lockfile
 from kubeparcel.build.lock import document as lock_document
-from kubeparcel.build.lock.inputs import describe_inputs
+from kubeparcel.build.lock.components import describe_inputs
 from kubeparcel.build.manifests import provenance
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog
@@ -17,7 +17,7 @@ from kubeparcel.lock_models import BuildVariant, Patch, Request
 from kubeparcel.packages.versions import deb_version_key, rpm_version_key
 from tests.build.plans import compiled_lock
 from tests.support.fake_sources import FakeModules, FakeSource, locked
-from tests.support.one_release import resolve_or_load, update_lock
+from tests.support.one_release import read_lock, resolve_or_load, update_lock, write_lock
 
 FIPS = BuildVariant(fips=True)
 
@@ -31,11 +31,11 @@ PATCHED_LOCK = compiled_lock(BuildVariant(suffix="acme.1", patches=PATCHES))
 
 
 def test_variant_is_written_to_the_lock_and_read(tmp_path):
-    lockfile.write(FIPS_LOCK, tmp_path / "kubeparcel.lock")
+    write_lock(FIPS_LOCK, tmp_path / "kubeparcel.lock")
     document = yaml.safe_load((tmp_path / "kubeparcel.lock").read_text())
     assert document["request"]["go"] == {"fips": True}
     assert document["components"]["kubernetes"]["version"] == "1.36.3+fips"
-    assert lockfile.read(tmp_path / "kubeparcel.lock") == FIPS_LOCK
+    assert read_lock(tmp_path / "kubeparcel.lock") == FIPS_LOCK
     assert "go" not in lock_document.request_document(Request())
 
 
@@ -95,7 +95,7 @@ def test_packages_of_a_variant_name_it(workdir):
 
 
 def test_patches_are_written_to_the_lock_and_read(tmp_path):
-    lockfile.write(PATCHED_LOCK, tmp_path / "kubeparcel.lock")
+    write_lock(PATCHED_LOCK, tmp_path / "kubeparcel.lock")
     request = yaml.safe_load((tmp_path / "kubeparcel.lock").read_text())["request"]
     assert "go" not in request
     assert request["version-suffix"] == "+acme.1"
@@ -106,7 +106,7 @@ def test_patches_are_written_to_the_lock_and_read(tmp_path):
         "versions": ">=1.36.0 <1.37.0",
     }
     assert [str(c.version) for c in PATCHED_LOCK.components] == ["1.36.3+acme.1", "1.36.0", "1.9.1"]
-    assert lockfile.read(tmp_path / "kubeparcel.lock") == PATCHED_LOCK
+    assert read_lock(tmp_path / "kubeparcel.lock") == PATCHED_LOCK
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_invalid_variant_or_patch_in_the_lock_is_an_error(tmp_path, lock, old, n
     assert old in text
     (tmp_path / "kubeparcel.lock").write_text(text.replace(old, new))
     with pytest.raises(ConfigurationError, match=r"kubeparcel\.lock is invalid"):
-        lockfile.read(tmp_path / "kubeparcel.lock")
+        read_lock(tmp_path / "kubeparcel.lock")
 
 
 def test_changed_patch_needs_another_lock(fake_sources, workdir, log):

@@ -11,6 +11,7 @@ from kubeparcel.build.lock import lockfile
 from kubeparcel.errors import Unreachable
 from tests.cli.conftest import Program
 from tests.support.fake_sources import FakeModules, FakeSource
+from tests.support.one_release import read_lock
 
 UNREACHABLE = Unreachable("dl.k8s.io does not answer.")
 
@@ -30,7 +31,7 @@ def lock_from_go(kubeparcel, workdir, fake_sources) -> Path:
 
 
 def source_of(path: Path) -> str:
-    return lockfile.read(path).source
+    return read_lock(path).source
 
 
 @pytest.mark.parametrize("origin", ["option", "variable", "file"])

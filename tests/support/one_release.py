@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kubeparcel.build import pipeline
-from kubeparcel.build.lock import update
+from kubeparcel.build.lock import lockfile, update
 from kubeparcel.build.lock.releases import lock_releases
 from kubeparcel.build.result import BuildResult, FetchResult
 from kubeparcel.config.releases import Releases
@@ -36,6 +38,16 @@ def resolve_or_load(settings: Settings, log: Log, *, locked: bool, dry_run: bool
 def update_lock(settings: Settings, log: Log, *, refresh: str = "", check: bool = False) -> update.LockUpdate:
     """Resolve the settings' release again."""
     return update.update_locks(_only(settings), log, refresh=refresh, check=check).updates[0]
+
+
+def read_lock(path: Path) -> Lock | None:
+    """Return the first lock of a file; None if it is missing."""
+    return next(iter(lockfile.read_all(path)), None)
+
+
+def write_lock(lock: Lock, path: Path) -> None:
+    """Write the file of one release."""
+    lockfile.write_all([lock], path)
 
 
 def _only(settings: Settings) -> Releases:

@@ -41,7 +41,7 @@ def compare_materials(statement: Statement, *locks: Lock) -> tuple[list[Finding]
         recorded = recorded_lock(statement)
     except ConfigurationError as error:
         return [Finding("the lock of the build", error.message)], ""
-    if contradictions := list(_contradictions(statement, recorded)):
+    if contradictions := list(_differences(statement, recorded.artifacts, _CONTRADICTION_HINT)):
         return contradictions, ""
     listed = {material.uri: dict(material.digest) for material in statement.materials}
     own = [a for a in recorded.artifacts if listed.get(artifact_material(a).uri) == artifact_material(a).digest]
@@ -53,7 +53,7 @@ def compare_materials(statement: Statement, *locks: Lock) -> tuple[list[Finding]
     ]
     for component, source in locked:
         if (_identity(built), recorded.source) == (_identity(component), source):
-            return list(_differences(statement, component)), ""
+            return list(_differences(statement, component.artifacts, _HINT)), ""
     versions = ", ".join(dict.fromkeys(f"{component.version} from {source}" for component, source in locked))
     now = f"is of {built.name} {versions}" if locked else f"has no {built.name}"
     return [], f"{lockfile.NAME} {now}, not {built.version} from {recorded.source}"
@@ -64,25 +64,18 @@ def _identity(component: Component) -> tuple[str, str]:
     return str(component.version), component.artifacts[0].commit
 
 
-def _contradictions(statement: Statement, recorded: Lock) -> Iterator[Finding]:
-    """Yield the materials that are not those of the statement's own lock."""
-    by_uri = {material.uri: material for material in map(artifact_material, recorded.artifacts)}
+def _differences(statement: Statement, artifacts: Sequence[Artifact], hint: str) -> Iterator[Finding]:
+    """Yield the materials that are artifacts with another digest."""
+    expected = {artifact_material(artifact).uri: artifact for artifact in artifacts}
     for material in statement.materials:
-        own = by_uri.get(material.uri)
-        if own and dict(own.digest) != dict(material.digest):
-            yield Finding(_digest(own), _digest(material), material.uri, _CONTRADICTION_HINT)
-
-
-def _digest(resource: Resource) -> str:
-    return next(iter(resource.digest.values()), "no digest")
-
-
-def _differences(statement: Statement, component: Component) -> Iterator[Finding]:
-    locked = {artifact_material(artifact).uri: artifact for artifact in component.artifacts}
-    for material in statement.materials:
-        artifact = locked.get(material.uri)
+        artifact = expected.get(material.uri)
         if artifact and dict(material.digest) != dict(artifact_material(artifact).digest):
-            yield Finding(artifact.digest, _digest(material), artifact.origin, _HINT)
+            yield Finding(artifact.digest, digest_text(material), artifact.origin, hint)
+
+
+def digest_text(resource: Resource) -> str:
+    """Return the first digest of a material, for messages."""
+    return next(iter(resource.digest.values()), "no digest")
 
 
 def require_upstream_origins(

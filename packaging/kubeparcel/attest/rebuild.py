@@ -11,11 +11,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from kubeparcel import __version__
-from kubeparcel.attest.materials import recorded_lock, require_stored_patches, require_upstream_origins
+from kubeparcel.attest.materials import digest_text, recorded_lock, require_stored_patches, require_upstream_origins
 from kubeparcel.build.assembler import assemble_package
 from kubeparcel.build.lock import lockfile
 from kubeparcel.build.manifests import finalize
-from kubeparcel.build.planner import PackagePlan, plan_packages
+from kubeparcel.build.package_plan import PackagePlan
+from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.release_build import fetch
 from kubeparcel.build.statements import NOT_INPUTS, StatementWriter
 from kubeparcel.config import catalog as catalogs
@@ -77,8 +78,8 @@ def _concealed(statement: Statement, used: Statement) -> Iterator[Finding]:
     listed, own = ({_identity(m): m for m in s.materials if m.name != NFPM} for s in (statement, used))
     for key in sorted(listed.keys() ^ own.keys()):
         material, found = (own[key], "used, but not listed") if key in own else (listed[key], "listed, but not used")
-        digest = next(iter(material.digest.values()), "no digest")
-        yield Finding("the materials that the statement lists", f"{found}: {key[0]} ({digest})", hint=_CONCEALED_HINT)
+        found = f"{found}: {key[0]} ({digest_text(material)})"
+        yield Finding("the materials that the statement lists", found, hint=_CONCEALED_HINT)
 
 
 def _identity(material: Resource) -> tuple[str, tuple[tuple[str, str], ...]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kubeparcel.attest.materials import compare_materials
@@ -111,7 +112,7 @@ def _check_repository(
         findings, not_run = compare_materials(statement, *locks)
         yield AttestCheck.MATERIALS.result(path, findings, not_run)
     if request.rebuild:
-        yield from _rebuild_published(request, reader, result.packages.items(), log)
+        yield from _rebuild_published(request, reader, result.packages, log)
 
 
 def _offered_keys(reader: RepositoryReader) -> tuple[PublicKey, ...]:
@@ -119,12 +120,14 @@ def _offered_keys(reader: RepositoryReader) -> tuple[PublicKey, ...]:
         return certificate_keys(keys.certificates)
 
 
-def _rebuild_published(request: AttestRequest, reader: RepositoryReader, packages: object, log: Log) -> Iterator[Check]:
+def _rebuild_published(
+    request: AttestRequest, reader: RepositoryReader, packages: Mapping[str, Statement], log: Log
+) -> Iterator[Check]:
     """Fetch each distinct package and build it again."""
     from kubeparcel.user_cache import open_store
 
     seen: set[str] = set()
-    for path, statement in packages:  # type: ignore[attr-defined]
+    for path, statement in packages.items():
         (subject,) = statement.subjects
         if subject.digest["sha256"] in seen:
             continue
@@ -132,7 +135,7 @@ def _rebuild_published(request: AttestRequest, reader: RepositoryReader, package
         with open_store(log).scratch(elsewhere=True) as folder:
             file = folder / path.rpartition("/")[2]
             try:
-                written = reader.stream(path, lambda blocks, file=file: _write(file, blocks))  # type: ignore[misc]
+                written = reader.stream(path, partial(_write, file))
             except MalformedData as error:
                 yield AttestCheck.REBUILD.result(path, [Finding("the package", str(error))])
                 continue

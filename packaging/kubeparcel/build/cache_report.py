@@ -65,7 +65,7 @@ def cache_as_text(cache: Cache, unused: Cache, description: str) -> str:
     if cache.builds:
         builds = [
             [
-                *(build.kubernetes, _arches(build.arches), str(build.packages)),
+                *(build.kubernetes, ", ".join(build.arches), str(build.packages)),
                 *(quantity(size, "B"), quantity(own, "B"), _day(build.used)),
             ]
             for build, (size, own) in zip(cache.builds, cache.sizes(), strict=True)
@@ -105,10 +105,6 @@ def _summaries(cache: Cache) -> Iterable[tuple[str, int, int, float, float]]:
     for kind in sorted(groups, key=lambda kind: sizes[kind], reverse=True):
         used = [time for _, time in groups[kind]]
         yield kind, len(used), sizes[kind], min(used), max(used)
-
-
-def _arches(arches: Iterable[str]) -> str:
-    return ", ".join(arches)
 
 
 def _day(seconds: float) -> str:

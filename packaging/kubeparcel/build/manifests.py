@@ -10,7 +10,8 @@ from typing import Any
 
 from kubeparcel.build.assembler import RECIPE
 from kubeparcel.build.lock.components import source_of, toolchain_of
-from kubeparcel.build.planner import (
+from kubeparcel.build.lock.document import present
+from kubeparcel.build.package_plan import (
     ComponentBinary,
     DebugFiles,
     FilePlan,
@@ -167,16 +168,14 @@ def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dic
         "component": component.name,
         "version": str(component.version),
         "source": source,
-        **({"toolchain": toolchain} if toolchain else {}),
-        **({"go": go} if go else {}),
-        **({"patches": [patch.as_document() for patch in patches]} if patches else {}),
+        **present({"toolchain": toolchain, "go": go, "patches": [patch.as_document() for patch in patches]}),
         "origins": [
             {
                 "origin": artifact.origin,
                 "digest": artifact.digest,
-                **({"checksum": artifact.checksum} if artifact.checksum else {}),
-                **({"commit": artifact.commit} if artifact.commit else {}),
-                **({"repository": artifact.repository} if artifact.repository else {}),
+                **present(
+                    {"checksum": artifact.checksum, "commit": artifact.commit, "repository": artifact.repository}
+                ),
             }
             for artifact in component.artifacts
             if artifact.arch == plan.arch and ("" in used or artifact.name in used or artifact.name == component.name)

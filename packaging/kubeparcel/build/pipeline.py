@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from kubeparcel.build.fleet_result import FleetResult, ReleaseOutcome
 from kubeparcel.build.lock import lockfile
-from kubeparcel.build.lock.components import locked_components
+from kubeparcel.build.lock.components import describe_lock, locked_components
 from kubeparcel.build.lock.releases import LockedRelease, lock_releases, matching_lock
-from kubeparcel.build.lock.resolver import describe_lock, resolve
+from kubeparcel.build.lock.resolver import resolve
 from kubeparcel.build.output import display_output, lock_output_folder, read_checksums, write_release
 from kubeparcel.build.release_build import build_release, fetch
 from kubeparcel.build.release_plan import ReleasePlan, plan_releases, require_distinct

@@ -5,12 +5,25 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from kubeparcel.build.lock.components import source_of
+from kubeparcel.build.package_plan import (
+    ComponentBinary,
+    DebugFiles,
+    FileContent,
+    FilePlan,
+    LocalFile,
+    OmittedBinary,
+    OwnedDirectory,
+    PackagePlan,
+    ProvenanceRecord,
+    Symlink,
+    TextContent,
+)
 from kubeparcel.config.kubelet_arguments import environment_value, split_arguments
 from kubeparcel.config.package_spec import PackageVariant, relation_name
 from kubeparcel.errors import ConfigurationError
@@ -27,97 +40,8 @@ DEBUG_FOLDER = "/usr/lib/debug/.build-id"
 DEBUG_PACKAGES = {Format.DEB: "-dbgsym", Format.RPM: "-debuginfo"}
 """What the names of packages with debug symbols end in."""
 
-
-@dataclass(frozen=True)
-class ComponentBinary:
-    """A binary of a component, or all of its binaries if the name is empty."""
-
-    component: str
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class TextContent:
-    """The text of a file: a rendered template or literal text of the settings."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class LocalFile:
-    """A file of the user, copied into the package."""
-
-    path: Path
-
-
-@dataclass(frozen=True)
-class Symlink:
-    """A symbolic link to `target`."""
-
-    target: str
-
-
-@dataclass(frozen=True)
-class OwnedDirectory:
-    """A directory that the package owns."""
-
-
-@dataclass(frozen=True)
-class OmittedBinary:
-    """One of all binaries that the user took away."""
-
-
-@dataclass(frozen=True)
-class ProvenanceRecord:
-    """The record of where the package's binaries came from, written after they are fetched."""
-
-
-@dataclass(frozen=True)
-class DebugFiles:
-    """The debug symbols of a package's programs, in files named by their build IDs, below the path."""
-
-    package: tuple[FilePlan, ...]
-
-
-FileContent: TypeAlias = (
-    DebugFiles | ComponentBinary | TextContent | LocalFile | Symlink | OwnedDirectory | OmittedBinary | ProvenanceRecord
-)
-
-
-@dataclass(frozen=True)
-class FilePlan:
-    """A path of a package, with its mode and content; `custom` is a file of kubeparcel.yaml."""
-
-    path: str
-    mode: int
-    content: FileContent
-    config: bool = False
-    role: str = ""
-    custom: bool = False
-
-
-@dataclass(frozen=True)
-class PackagePlan:
-    """A package file to build. `arch` is None for all; `time` is in seconds since 1970."""
-
-    name: str
-    version: str
-    revision: str
-    format: Format
-    arch: Arch | None
-    component: str
-    fields: Mapping[str, str]
-    files: tuple[FilePlan, ...]
-    relations: tuple[tuple[str, str], ...]
-    scripts: Mapping[str, str]
-    time: int
-    compression: str
-
-    @property
-    def file_name(self) -> str:
-        """Return the path of the package below the output folder."""
-        name = self.format.file_name(self.name, self.version, self.revision, self.arch)
-        return f"{self.format}/{name}"
+_EXCLUDING = ("conflicts", "replaces")
+"""Relations by which two packages may contain the same path."""
 
 
 def plan_packages(settings: Settings, lock: Lock, catalog: Catalog) -> tuple[PackagePlan, ...]:
@@ -160,28 +84,13 @@ def _require_one_owner(plans: Sequence[PackagePlan]) -> None:
                 )
 
 
-_EXCLUDING = ("conflicts", "replaces")
-
-
 def _plan_package(
     variant: PackageVariant, arch: Arch | None, settings: Settings, lock: Lock, catalog: Catalog, names: Collection[str]
 ) -> PackagePlan:
     name, spec, format_ = variant.name, variant.spec, variant.format
-    component = catalog.components.get(spec.component)
     release = lock.component(spec.component or "kubernetes")
-    layout = catalog.layouts[settings.layout][format_]
     version = Version.parse(spec.version) if spec.version else release.version
-    context = {
-        **variant.paths(catalog),
-        "obsolete": layout.obsolete,
-        "program": next((file.binary for file in spec.files if file.binary), name),
-        "title": component.title if component else name,
-        "version": str(version),
-        "year": datetime.fromtimestamp(release.released, UTC).year,
-        "homepage": spec.homepage,
-        "license": spec.license,
-        "kubelet_extra_args": environment_value(split_arguments(settings.kubelet_extra_args)),
-    }
+    context = _template_context(variant, str(version), release.released, settings, catalog)
     custom_files = settings.packages[name].files if name in catalog.packages and name in settings.packages else ()
     files = {  # The user's files come last and replace those of the catalog.
         (path, file.binaries): replace(_plan_file(file, path, spec, context, settings), custom=file in custom_files)
@@ -201,6 +110,25 @@ def _plan_package(
         time=_timestamp(release.released),
         compression=settings.compression,
     )
+
+
+def _template_context(
+    variant: PackageVariant, version: str, released: int, settings: Settings, catalog: Catalog
+) -> dict[str, Any]:
+    """Return the variables of templates."""
+    name, spec = variant.name, variant.spec
+    component = catalog.components.get(spec.component)
+    return {
+        **variant.paths(catalog),
+        "obsolete": catalog.layouts[settings.layout][variant.format].obsolete,
+        "program": next((file.binary for file in spec.files if file.binary), name),
+        "title": component.title if component else name,
+        "version": version,
+        "year": datetime.fromtimestamp(released, UTC).year,
+        "homepage": spec.homepage,
+        "license": spec.license,
+        "kubelet_extra_args": environment_value(split_arguments(settings.kubelet_extra_args)),
+    }
 
 
 def _fields(spec: PackageSpec, settings: Settings) -> dict[str, str]:

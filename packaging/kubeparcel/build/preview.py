@@ -15,7 +15,8 @@ from kubeparcel.build.lock.components import locked_components, source_of
 from kubeparcel.build.lock.releases import lock_releases
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.output import display_output, is_current
-from kubeparcel.build.planner import PackagePlan, plan_packages
+from kubeparcel.build.package_plan import PackagePlan
+from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.release_plan import requested_artifacts
 from kubeparcel.build.shared_cache import open_remote_cache
 from kubeparcel.config import catalog as catalogs

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubeparcel.build.manifests import finalize
-from kubeparcel.build.planner import PackagePlan, plan_packages
+from kubeparcel.build.package_plan import PackagePlan
+from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.release_build import assemble_packages
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from kubeparcel.build.lock.components import locked_components, source_of, toolchain_of
 from kubeparcel.build.lock.releases import LockedRelease
-from kubeparcel.build.planner import PackagePlan, plan_packages
+from kubeparcel.build.package_plan import PackagePlan
+from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.workers.units import FetchUnit, fetch_weight
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.errors import ConfigurationError, KubeparcelError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +63,7 @@ class StatementWriter:
         self._parameters["source"] = settings.source_kind
         self._settings, self._lock, self._binaries = settings, lock, binaries
         self._lock_document, self._nfpm = lock_document.document(lock), nfpm.version()
+        self._signed = {name for name, spec in locked_components(lock).items() if spec.signatures}
 
     def __call__(self, manifest: PackageManifest, sha256: str) -> Statement:
         used = {file.sha256 for file in manifest.files}
@@ -75,7 +75,7 @@ class StatementWriter:
             if artifact.arch == manifest.arch and (artifact.name in binaries or artifact.name == artifact.component)
         ]
         materials = (
-            *(artifact_material(a, signed=self._is_signed(a.component)) for a in artifacts),
+            *(artifact_material(a, signed=a.component in self._signed) for a in artifacts),
             *toolchain_materials(toolchain_of(self._lock, manifest.component) if binaries else "", self._nfpm),
             *(_patches(self._lock, manifest.component) if binaries else ()),
             *_local_files(self._settings, manifest.name),
@@ -83,11 +83,6 @@ class StatementWriter:
         return describe_package(
             manifest, sha256, self._parameters, self._lock_document, materials, binaries, self._nfpm
         )
-
-    @functools.cache  # noqa: B019 - a describer lives as long as a build
-    def _is_signed(self, component: str) -> bool:
-        """Return whether upstream signs the files of a component, in this version or later ones."""
-        return bool(locked_components(self._lock)[component].signatures)
 
 
 def _patches(lock: Lock, component: str) -> Iterator[Resource]:

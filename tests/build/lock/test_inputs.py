@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kubeparcel.build.lock.inputs import describe_inputs
+from kubeparcel.build.lock.components import describe_inputs
 from kubeparcel.build.manifests import provenance
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.release_build import fetch

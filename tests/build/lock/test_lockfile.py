@@ -5,11 +5,12 @@ import dataclasses
 import pytest
 
 from kubeparcel.build.lock import lockfile
-from kubeparcel.build.lock.lockfile import dump, read, write
+from kubeparcel.build.lock.lockfile import dump
 from kubeparcel.errors import DiskError
 from kubeparcel.model import Arch
 from tests.build.lock.conftest import FROM_GO, GO_LOCK, SIGNATURE, with_kubelet
 from tests.support.fake_sources import locked
+from tests.support.one_release import read_lock, write_lock
 
 
 def test_dump_writes_request_versions_and_digests():
@@ -18,7 +19,7 @@ def test_dump_writes_request_versions_and_digests():
 
 def test_read_accepts_an_existing_file(path):
     path.write_text(FROM_GO)
-    assert read(path) == GO_LOCK
+    assert read_lock(path) == GO_LOCK
 
 
 @pytest.mark.parametrize(
@@ -33,16 +34,16 @@ def test_read_accepts_an_existing_file(path):
     ids=["one architecture", "all of them", "from Go", "signed", "signed without a time"],
 )
 def test_read_returns_the_written_lock(path, lock):
-    write(lock, path)
-    assert read(path) == lock
+    write_lock(lock, path)
+    assert read_lock(path) == lock
     assert path.read_text() == dump(lock)
 
 
 def test_equal_locks_give_equal_text_in_any_time_zone(path, monkeypatch):
-    write(locked(), path)
+    write_lock(locked(), path)
     first = path.read_bytes()
     monkeypatch.setenv("TZ", "Asia/Tokyo")
-    write(read(path), path)
+    write_lock(read_lock(path), path)
     assert path.read_bytes() == first
 
 
@@ -57,13 +58,13 @@ def test_mirror_is_not_written():
 
 
 def test_read_returns_none_if_the_file_is_missing(path):
-    assert read(path) is None
+    assert read_lock(path) is None
 
 
 def test_failed_write_leaves_no_partial_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DiskError):
-        write(locked(), tmp_path / "file" / "kubeparcel.lock")
+        write_lock(locked(), tmp_path / "file" / "kubeparcel.lock")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -72,7 +73,7 @@ def test_file_name_is_kubeparcel_lock():
 
 
 def test_signer_and_checksum_are_written(path):
-    write(with_kubelet(locked(), signature=SIGNATURE, checksum="sha512"), path)
+    write_lock(with_kubelet(locked(), signature=SIGNATURE, checksum="sha512"), path)
     assert (
         "      checksum: sha512\n"
         "      signature:\n"

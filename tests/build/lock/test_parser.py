@@ -2,10 +2,11 @@
 
 import pytest
 
-from kubeparcel.build.lock.lockfile import dump, read
+from kubeparcel.build.lock.lockfile import dump
 from kubeparcel.errors import ConfigurationError
 from tests.build.lock.conftest import FROM_GO, SIGNATURE, with_kubelet
 from tests.support.fake_sources import locked
+from tests.support.one_release import read_lock
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_read_names_the_problem_of_an_invalid_lock(path, text, replacement, mess
     assert text in FROM_GO
     path.write_text(FROM_GO.replace(text, replacement, 1))
     with pytest.raises(ConfigurationError) as error:
-        read(path)
+        read_lock(path)
     assert error.value.message.startswith("kubeparcel.lock is invalid: ")
     assert message in error.value.message
     assert "inv resolve" in error.value.hint
@@ -58,7 +59,7 @@ def test_component_that_the_catalog_does_not_have_is_an_error(path, text, replac
     """A later version of kubeparcel may have it."""
     path.write_text(FROM_GO.replace(text, replacement))
     with pytest.raises(ConfigurationError, match=r"kubeparcel\.lock is invalid: unknown component cilium: it needs "):
-        read(path)
+        read_lock(path)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_component_that_the_catalog_does_not_have_is_an_error(path, text, replac
 def test_read_rejects_other_yaml(path, text):
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=r"^kubeparcel\.lock is invalid: "):
-        read(path)
+        read_lock(path)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_read_rejects_other_yaml(path, text):
 def test_read_rejects_other_bytes_and_duplicate_artifacts(path, data, problem):
     path.write_bytes(data)
     with pytest.raises(ConfigurationError, match=problem):
-        read(path)
+        read_lock(path)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_invalid_signature_or_checksum_is_an_error(path, before, after):
     assert before in text
     path.write_text(text.replace(before, after))
     with pytest.raises(ConfigurationError, match=r"kubeparcel\.lock is invalid"):
-        read(path)
+        read_lock(path)
 
 
 BOMB = (
@@ -134,6 +135,6 @@ BOMB = (
 def test_read_rejects_hostile_files_at_once(path, data, problem):
     path.write_bytes(data)
     with pytest.raises(ConfigurationError) as caught:
-        read(path)
+        read_lock(path)
     assert problem in caught.value.message
     assert len(caught.value.message) < 600

@@ -13,7 +13,7 @@ from kubeparcel.errors import UnknownVersion, Unreachable
 from kubeparcel.lock_models import Request
 from kubeparcel.model import Arch
 from tests.support.fake_sources import DEFAULT_VERSIONS, FakeModules, FakeSource
-from tests.support.one_release import resolve_or_load, update_lock
+from tests.support.one_release import read_lock, resolve_or_load, update_lock
 from tests.support.recording_log import RecordingLog
 
 UNREACHABLE = Unreachable("dl.k8s.io does not answer (timed out after 5 s).")
@@ -128,4 +128,4 @@ def test_unchanged_components_keep_the_dates_of_the_lock(fake_sources, log, work
     for name in ("cri-tools", "cni"):
         assert second.component(name).released == first.component(name).released != 1_800_000_000
     update_lock(load_settings({"kubernetes": "1.36.4", "cni": "1.9.1"}), log)
-    assert lockfile.read(workdir / lockfile.NAME).component("cni").released == first.component("cni").released
+    assert read_lock(workdir / lockfile.NAME).component("cni").released == first.component("cni").released

@@ -49,7 +49,7 @@ def resolve_versions(
     return versions
 
 
-def requested_versions(spec: ComponentSpec, requested: str, kubernetes: Version) -> list[Version]:
+def candidate_versions(spec: ComponentSpec, requested: str, kubernetes: Version) -> list[Version]:
     """Return the versions of which one is needed: the requested one, the first patch of a minor, or those that fit."""
     if not requested:
         return paired_versions(spec, kubernetes)

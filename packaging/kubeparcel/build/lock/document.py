@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,7 +28,7 @@ def _release_document(lock: Lock) -> dict[str, Any]:
     return {
         "request": request_document(lock.request),
         "source": lock.source,
-        **({"toolchain": lock.toolchain} if lock.toolchain else {}),
+        **present({"toolchain": lock.toolchain}),
         "components": {c.name: _dump_component(c) for c in lock.components},
     }
 
@@ -39,23 +39,25 @@ def request_document(request: Request) -> dict[str, Any]:
         **requested_versions(request),
         "arches": [str(arch) for arch in request.arches],
         "source": request.source,
-        **({"programs": list(request.programs)} if request.programs else {}),
-        **variant_document(request.variant),
-        **({"components": dict(request.components)} if request.components else {}),
+        **present({"programs": list(request.programs)}),
+        **_variant_document(request.variant),
+        **present({"components": dict(request.components)}),
     }
 
 
-def variant_document(variant: BuildVariant) -> dict[str, Any]:
+def _variant_document(variant: BuildVariant) -> dict[str, Any]:
     """Return how binaries are compiled, by the keys of the file; what is the default has none."""
-    patches: dict[str, list[dict[str, str | int]]] = {}
+    patches: dict[str, list[dict[str, Any]]] = {}
     for patch in variant.patches:
-        versions = {"versions": patch.versions} if patch.versions else {}
-        patches.setdefault(patch.component, []).append({**patch.as_document(), **versions})
-    return {
-        **({"go": variant.as_document()} if variant.as_document() else {}),
-        **({"patches": patches} if patches else {}),
-        **({"version-suffix": f"+{variant.suffix}"} if variant.suffix else {}),
-    }
+        row = {**patch.as_document(), **present({"versions": patch.versions})}
+        patches.setdefault(patch.component, []).append(row)
+    suffix = f"+{variant.suffix}" if variant.suffix else ""
+    return present({"go": variant.as_document(), "patches": patches, "version-suffix": suffix})
+
+
+def present(optional: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of a document that are not empty."""
+    return {name: value for name, value in optional.items() if value}
 
 
 def requested_versions(request: Request) -> dict[str, str]:
@@ -88,19 +90,16 @@ def _dump_artifact(artifact: Artifact) -> dict[str, Any]:
         "arch": str(artifact.arch),
         "origin": artifact.origin,
         "digest": artifact.digest,
-        **({"checksum": artifact.checksum} if artifact.checksum else {}),
-        **({"commit": artifact.commit} if artifact.commit else {}),
-        **({"repository": artifact.repository} if artifact.repository else {}),
-        **({"signature": signature_document(artifact.signature)} if artifact.signature else {}),
+        **present({"checksum": artifact.checksum, "commit": artifact.commit, "repository": artifact.repository}),
+        **({"signature": _signature_document(artifact.signature)} if artifact.signature else {}),
     }
 
 
-def signature_document(signature: Signature) -> dict[str, Any]:
-    """Return a signature by the keys of the file."""
-    time = datetime.fromtimestamp(signature.time, UTC).isoformat()
+def _signature_document(signature: Signature) -> dict[str, Any]:
+    time = datetime.fromtimestamp(signature.time, UTC).isoformat() if signature.time else ""
     return {
         "identity": signature.identity,
         "issuer": signature.issuer,
         "log-index": signature.log_index,
-        **({"time": time} if signature.time else {}),
+        **present({"time": time}),
     }

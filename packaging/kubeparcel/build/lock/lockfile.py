@@ -31,20 +31,10 @@ def dump(*locks: Lock) -> str:
     return _HEADER + yaml.safe_dump(documents(locks), sort_keys=False, width=200)
 
 
-def write(lock: Lock, path: Path) -> None:
-    """Write the file of one release atomically."""
-    write_all([lock], path)
-
-
 def write_all(locks: Sequence[Lock], path: Path) -> None:
     """Write the file atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(dump(*locks), "utf-8")
-
-
-def read(path: Path) -> Lock | None:
-    """Return the lock of a file with one release, or the first; None if it is missing."""
-    return next(iter(read_all(path)), None)
 
 
 def read_all(path: Path) -> tuple[Lock, ...]:

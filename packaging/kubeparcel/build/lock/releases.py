@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kubeparcel.build.lock import comparison, lockfile
-from kubeparcel.build.lock.inputs import describe_inputs
-from kubeparcel.build.lock.resolver import describe_lock, request_of, resolve_again
+from kubeparcel.build.lock.components import describe_inputs, describe_lock
+from kubeparcel.build.lock.resolver import request_of, resolve_again
 from kubeparcel.config.releases import Releases, version_stamp
 from kubeparcel.console import Log, WithoutRepetitions
 from kubeparcel.errors import ConfigurationError, KubeparcelError
@@ -71,6 +72,7 @@ def lock_releases(releases: Releases, log: Log, *, locked: bool = False, dry_run
     locks = lockfile.read_all(path)
     releases = requested_releases(releases, locks)
     found: dict[int, LockedRelease] = {}
+    alone = len(releases.numbers) == 1
     for number in releases.numbers:
         settings = releases.settings[number]
         request = request_of(settings)
@@ -79,10 +81,11 @@ def lock_releases(releases: Releases, log: Log, *, locked: bool = False, dry_run
             raise _locked_error(locks, request)
         if current:
             warn_of_unused_settings(current.source, request, log)
-        found[number] = LockedRelease(settings, request, current, previous_lock(locks, request, alone=False))
+        found[number] = LockedRelease(settings, request, current, previous_lock(locks, request, alone=alone))
     missing = [number for number, release in found.items() if release.lock is None]
     for number in missing:
-        found[number] = _resolve(found[number], locks, log, alone=len(found) == 1)
+        resolve = functools.partial(resolve_again, found[number].request, locks, log)
+        found[number] = with_lock(found[number], resolve, alone=alone)
     resolved = any(found[number].lock for number in missing)
     written = merge_locks(releases, {n: r.lock for n, r in found.items()}, locks) if resolved else _reduce(found, locks)
     if written != list(locks) and not dry_run:
@@ -142,14 +145,14 @@ def previous_lock(locks: Sequence[Lock], request: Request, *, alone: bool) -> Lo
     return closest if closest and ((alone and len(locks) == 1) or any(closeness(closest)[:2])) else None
 
 
-def _resolve(release: LockedRelease, locks: Sequence[Lock], log: Log, *, alone: bool) -> LockedRelease:
-    previous = previous_lock(locks, release.request, alone=alone)
+def with_lock(release: LockedRelease, resolve: Callable[[], Lock], *, alone: bool) -> LockedRelease:
+    """Return a release with its resolved lock, or with the error, which is raised if the release is `alone`."""
     try:
-        return dataclasses.replace(release, lock=resolve_again(release.request, locks, log), previous=previous)
+        return dataclasses.replace(release, lock=resolve())
     except KubeparcelError as error:
         if alone:
             raise
-        return dataclasses.replace(release, previous=previous, error=error)
+        return dataclasses.replace(release, error=error)
 
 
 def merge_locks(releases: Releases, found: Mapping[int, Lock | None], locks: Sequence[Lock]) -> list[Lock]:
@@ -172,18 +175,12 @@ def announce(locks: Sequence[Lock], remark: str, log: Log) -> None:
 
 def _locked_error(locks: Sequence[Lock], request: Request) -> ConfigurationError:
     requested = f"requested Kubernetes {request.kubernetes} for {', '.join(request.arches)}"
-    problem = f"{lockfile.NAME} is missing ({requested}), and --locked prevents creating it."
+    hint = "Run inv resolve with the same options, review the change, and commit it."
+    if not locks:
+        problem = f"{lockfile.NAME} is missing ({requested}), and --locked prevents creating it."
+        return ConfigurationError(problem, hint)
+    versions = ", ".join(str(lock.component("kubernetes").version) for lock in locks)
     closest = previous_lock(locks, request, alone=True)
-    if closest:
-        problem = (
-            f"{lockfile.NAME} does not match this request "
-            f"({'; '.join(comparison.mismatches(closest, request))}), "
-            "and --locked prevents updating it."
-        )
-    elif locks:
-        versions = ", ".join(str(lock.component("kubernetes").version) for lock in locks)
-        problem = (
-            f"{lockfile.NAME} does not match this request (locked {versions}, {requested}), "
-            "and --locked prevents updating it."
-        )
-    return ConfigurationError(problem, "Run inv resolve with the same options, review the change, and commit it.")
+    details = "; ".join(comparison.mismatches(closest, request)) if closest else f"locked {versions}, {requested}"
+    problem = f"{lockfile.NAME} does not match this request ({details}), and --locked prevents updating it."
+    return ConfigurationError(problem, hint)

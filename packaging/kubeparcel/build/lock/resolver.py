@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from kubeparcel.build.lock import comparison
 from kubeparcel.build.lock.component_versions import KUBERNETES, resolve_versions
-from kubeparcel.build.lock.components import locked_components
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.lock_models import InputPolicy, Lock, Request
@@ -38,13 +37,6 @@ def resolve_again(request: Request, locks: Sequence[Lock], log: Log) -> Lock:
     for warning in lock.warnings:
         log.warn(warning)
     return lock
-
-
-def describe_lock(lock: Lock, remark: str) -> str:
-    """Return `Kubernetes 1.36.3 · cri-tools 1.36.0 · CNI plugins 1.9.1   (REMARK, source go)`."""
-    specs = locked_components(lock)
-    versions = [f"{specs[c.name].title} {c.version}" for c in lock.components]
-    return f"{' · '.join(versions)}   ({remark}, source {lock.source})"
 
 
 def resolve(request: Request, log: Log) -> Lock:

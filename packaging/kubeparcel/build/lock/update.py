@@ -12,12 +12,19 @@ from typing import Any
 from kubeparcel.build.lock import comparison, lockfile
 from kubeparcel.build.lock import document as lock_document
 from kubeparcel.build.lock.components import locked_components
-from kubeparcel.build.lock.releases import LockedRelease, announce, merge_locks, previous_lock, requested_releases
+from kubeparcel.build.lock.releases import (
+    LockedRelease,
+    announce,
+    merge_locks,
+    previous_lock,
+    requested_releases,
+    with_lock,
+)
 from kubeparcel.build.lock.resolver import request_of, resolve_again
 from kubeparcel.config.releases import Releases
 from kubeparcel.config.settings import Settings
 from kubeparcel.console import Log, WithoutRepetitions
-from kubeparcel.errors import ConfigurationError, KubeparcelError
+from kubeparcel.errors import ConfigurationError
 from kubeparcel.lock_models import Lock
 from kubeparcel.sources.selection import create_source, warn_of_unused_settings
 from kubeparcel.tables import format_table
@@ -155,21 +162,20 @@ def _update(
 ) -> LockUpdate:
     request = request_of(settings)
     previous = previous_lock(locks, request, alone=alone)
-    release = LockedRelease(settings, request, previous=previous)
-    try:
-        if refresh and previous:
-            warn_of_unused_settings(previous.source, request, log)
-            lock = _refresh(previous, refresh, settings, log)
-        else:
-            lock = resolve_again(request, locks, log)
-    except KubeparcelError as error:
-        if alone:
-            raise
-        return LockUpdate(dataclasses.replace(release, error=error), (), written=False)
-    differences = tuple(comparison.differences(previous, lock)) if previous else ("no previous lock",)
+
+    def resolve() -> Lock:
+        if not (refresh and previous):
+            return resolve_again(request, locks, log)
+        warn_of_unused_settings(previous.source, request, log)
+        return _refresh(previous, refresh, settings, log)
+
+    release = with_lock(LockedRelease(settings, request, previous=previous), resolve, alone=alone)
+    if release.lock is None:
+        return LockUpdate(release, (), written=False)
+    differences = tuple(comparison.differences(previous, release.lock)) if previous else ("no previous lock",)
     if previous and not differences:
         differences = tuple(comparison.mismatches(previous, request))
-    return LockUpdate(dataclasses.replace(release, lock=lock), differences, written=not check)
+    return LockUpdate(release, differences, written=not check)
 
 
 def _require_artifact(name: str, locks: Sequence[Lock]) -> None:

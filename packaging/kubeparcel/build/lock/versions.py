@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubeparcel.build.lock.component_versions import KUBERNETES, requested_versions
+from kubeparcel.build.lock.component_versions import KUBERNETES, candidate_versions
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.errors import UnknownVersion
@@ -95,7 +95,7 @@ def _missing_part(
             return f"no files of Kubernetes {version}"
         for name, text in requested.items():
             spec = components[name]
-            candidates = requested_versions(spec, text, version)
+            candidates = candidate_versions(spec, text, version)
             if not any(source.is_published(name, candidate) for candidate in candidates):
                 exact = "" if len(candidates) > 1 else f" {candidates[0]}"
                 return f"no {spec.title}{exact} for Kubernetes {version}"
