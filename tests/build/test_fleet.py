@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kubeparcel.build.results import FleetResult
 
-from kubeparcel.build.fleet_result import FleetResult
 from kubeparcel.build.lock import lockfile
 from kubeparcel.build.pipeline import build_releases
 from kubeparcel.build.workers.check_unit import CheckUnit

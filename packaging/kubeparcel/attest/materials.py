@@ -74,8 +74,8 @@ def _differences(statement: Statement, artifacts: Sequence[Artifact], hint: str)
 
 
 def digest_text(resource: Resource) -> str:
-    """Return the first digest of a material, for messages."""
-    return next(iter(resource.digest.values()), "no digest")
+    """Return the digest of a material for messages; of a git tree, its own and not its commit's."""
+    return ["no digest", *resource.digest.values()][-1]
 
 
 def require_upstream_origins(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubeparcel.build.assembler import BuiltPackage
-from kubeparcel.build.result import BuildResult
+from kubeparcel.build.results import BuildResult
 from kubeparcel.build.sboms import build_sboms, sbom_subjects
 from kubeparcel.build.statements import FOLDER as STATEMENTS
 from kubeparcel.build.statements import statement_path, write_statements

@@ -7,10 +7,11 @@ import dataclasses
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kubeparcel.build.fleet_result import FleetResult, ReleaseOutcome
+from kubeparcel.build.lock import document as lock_document
 from kubeparcel.build.lock import lockfile
 from kubeparcel.build.lock.components import describe_lock, locked_components
 from kubeparcel.build.lock.releases import LockedRelease, lock_releases, matching_lock
@@ -18,14 +19,14 @@ from kubeparcel.build.lock.resolver import resolve
 from kubeparcel.build.output import display_output, lock_output_folder, read_checksums, write_release
 from kubeparcel.build.release_build import build_release, fetch
 from kubeparcel.build.release_plan import ReleasePlan, plan_releases, require_distinct
-from kubeparcel.build.result import BuildResult, FetchResult
+from kubeparcel.build.results import BuildResult, FleetResult, ReleaseOutcome
 from kubeparcel.build.shared_cache import open_build_store
 from kubeparcel.build.workers.scheduler import LocalWorkers, Scheduler, open_workers
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.releases import Releases
 from kubeparcel.console import Log
 from kubeparcel.errors import KubeparcelError
-from kubeparcel.lock_models import BuildVariant
+from kubeparcel.lock_models import Binaries, BuildVariant, Lock
 from kubeparcel.store import Store
 
 if TYPE_CHECKING:
@@ -106,6 +107,31 @@ class _Fleet:
         finished = [self._releases[number].title for number in sorted(done)]
         rest = [release.title for number, release in enumerate(self._releases) if number not in done]
         return f"Finished: {', '.join(finished) or 'no release'}. Not finished: {', '.join(rest) or 'none'}."
+
+
+@dataclass(frozen=True)
+class FetchResult:
+    """The binaries of a lock, with their paths in the store."""
+
+    lock: Lock
+    binaries: Binaries
+    store: Store
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document of `--json`."""
+        inputs = lock_document.artifact_documents(self.lock)
+        return {"source": self.lock.source, "inputs": inputs, "binaries": self._entries()}
+
+    def as_text(self) -> str:
+        """Return one line for each binary."""
+        return "\n".join(f"{entry['name']:<14} {entry['arch']:<8} {entry['path']}" for entry in self._entries())
+
+    def _entries(self) -> list[dict[str, str]]:
+        return [
+            {"name": name, "arch": str(arch), "sha256": sha256, "path": str(self.store.path(sha256))}
+            for (_, arch), digests in self.binaries.items()
+            for name, sha256 in sorted(digests.items())
+        ]
 
 
 def fetch_releases(releases: Releases, log: Log, *, locked: bool) -> list[FetchResult | KubeparcelError]:

@@ -10,38 +10,29 @@ from kubeparcel.config.tree_settings import tree_version
 from kubeparcel.lock_models import Artifact, BuildVariant, Component, Lock, Request
 
 
-def keep_dates(lock: Lock, previous: Lock | None) -> Lock:
-    """Return the lock with the previous dates of components that have the same files.
+def keep_known(lock: Lock, previous: Lock) -> Lock:
+    """Return the lock with what the previous one knows of the same files: signatures, and the dates of components.
 
-    Mirrors date files differently, and packages of unchanged components must have unchanged bytes.
+    Not every machine can verify signatures, and a signature that was verified stays valid. Mirrors date files
+    differently, and packages of unchanged components must have unchanged bytes.
     """
-    previous_components = {component.name: component for component in previous.components} if previous else {}
+    signatures = {(a.origin, a.digest): a.signature for a in previous.artifacts}
+    previous_components = {component.name: component for component in previous.components}
     components = []
     for component in lock.components:
         before = previous_components.get(component.name, component)
-        unchanged = before.version == component.version and _files(before) & _files(component)
-        components.append(dataclasses.replace(component, released=before.released) if unchanged else component)
+        is_unchanged = before.version == component.version and _files(before) & _files(component)
+        artifacts = tuple(
+            dataclasses.replace(a, signature=a.signature or signatures.get((a.origin, a.digest)))
+            for a in component.artifacts
+        )
+        released = before.released if is_unchanged else component.released
+        components.append(dataclasses.replace(component, released=released, artifacts=artifacts))
     return dataclasses.replace(lock, components=tuple(components))
 
 
 def _files(component: Component) -> set[tuple[str, str]]:
     return {(artifact.origin, artifact.digest) for artifact in component.artifacts}
-
-
-def keep_signatures(lock: Lock, previous: Lock | None) -> Lock:
-    """Return the lock with the signatures that are known of the same files.
-
-    Not every machine can verify them, and a signature that was verified stays valid.
-    """
-    known = {(a.origin, a.digest): a.signature for a in previous.artifacts} if previous else {}
-    components = []
-    for component in lock.components:
-        artifacts = tuple(
-            dataclasses.replace(a, signature=a.signature or known.get((a.origin, a.digest)))
-            for a in component.artifacts
-        )
-        components.append(dataclasses.replace(component, artifacts=artifacts))
-    return dataclasses.replace(lock, components=tuple(components))
 
 
 def restrict(lock: Lock, request: Request) -> Lock:

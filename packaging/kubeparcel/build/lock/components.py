@@ -30,6 +30,16 @@ def toolchain_of(lock: Lock, component: str) -> str:
     return "" if source_of(lock, component) == "upstream" else lock.toolchain
 
 
+def component_origin(lock: Lock, component: str) -> str:
+    """Return the Go module and sum of a component, or the host of its upstream files."""
+    if not component:
+        return "kubeparcel.yaml"
+    first = lock.component(component).artifacts[0]
+    if first.commit:
+        return f"git {first.commit}"
+    return f"{first.origin} {first.digest}" if source_of(lock, component) == "go" else first.origin.split("/")[2]
+
+
 def describe_lock(lock: Lock, remark: str) -> str:
     """Return `Kubernetes 1.36.3 · cri-tools 1.36.0 · CNI plugins 1.9.1   (REMARK, source go)`."""
     specs = locked_components(lock)

@@ -33,7 +33,7 @@ def resolve_again(request: Request, locks: Sequence[Lock], log: Log) -> Lock:
     """Return the lock of a request, with the dates and signatures that earlier locks have of the same files."""
     lock = resolve(request, log)
     for previous in locks:
-        lock = comparison.keep_signatures(comparison.keep_dates(lock, previous), previous)
+        lock = comparison.keep_known(lock, previous)
     for warning in lock.warnings:
         log.warn(warning)
     return lock

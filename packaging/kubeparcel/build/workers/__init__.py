@@ -1,1 +1,1 @@
-"""Units of work and who does them: threads of this process, or workers of a Dask scheduler."""
+"""Units of work, and what runs them: threads of this process, or workers of a Dask scheduler."""

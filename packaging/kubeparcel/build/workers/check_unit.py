@@ -32,6 +32,7 @@ class CheckUnit(Unit):
     package: BuiltPackage
     path_owners: PathOwners
     sbom: bool = False
+    resource: Resource = Resource.CHECK
 
     @functools.cached_property
     def key(self) -> str:
@@ -41,10 +42,6 @@ class CheckUnit(Unit):
     @property
     def label(self) -> str:
         return self.package.manifest.file_name
-
-    @property
-    def resource(self) -> Resource:
-        return Resource.CHECK
 
     @property
     def weight(self) -> float:

@@ -48,7 +48,7 @@ class Connection:
             if self._failure:
                 raise self._failure
             if self._client is None:
-                self._client = self._connect(ANSWER_TIMEOUT)
+                self._client = self._connect()
             elif self._client.status != "running":
                 with suppress(Exception):
                     self._client.close(timeout=1)
@@ -60,7 +60,7 @@ class Connection:
         end = time.monotonic() + RETURN_TIMEOUT
         while True:
             try:
-                return self._connect(ANSWER_TIMEOUT)
+                return self._connect()
             except Unreachable as error:
                 if self._closed or time.monotonic() > end:
                     self._failure = error
@@ -83,12 +83,12 @@ class Connection:
             with suppress(Exception):
                 opened.close(timeout=ANSWER_TIMEOUT)
 
-    def _connect(self, timeout: float) -> Any:
+    def _connect(self) -> Any:
         target: Any = self.address
         if self._processes:
             self._cluster = target = _local_cluster(self._processes)
         try:
-            return dask.Client(target, timeout=timeout, security=self._security, set_as_default=False)
+            return dask.Client(target, timeout=ANSWER_TIMEOUT, security=self._security, set_as_default=False)
         except (OSError, ValueError, TypeError, RuntimeError) as error:
             reason = str(error).split("\n", 1)[0].replace(f" trying to connect to {self.address}", "")
             raise Unreachable(

@@ -19,7 +19,7 @@ from kubeparcel.store import Store
 
 
 class WorkerResults:
-    """Accepts results of workers, and remembers who made which file. `local` does units here."""
+    """Accepts results of workers, and remembers who made which file. `local` runs units here."""
 
     def __init__(self, store: Store, local: Submit, log: Log) -> None:
         self._store, self._local, self._log = store, local, log
@@ -30,7 +30,7 @@ class WorkerResults:
         return self._makers[sha256].address if sha256 in self._makers else ""
 
     def accept(self, unit: Unit, outcome: Outcome) -> Future[Any]:
-        """Return the verified result of a unit, or that of doing it here; the future may have the unit's error."""
+        """Return the verified result of a unit, or that of running it here; the future may have the unit's error."""
         future: Future[Any] = Future()
         for warning in outcome.warnings:
             self._log.warn(f"Worker {outcome.worker}: {warning}")
@@ -63,7 +63,7 @@ class WorkerResults:
         return outcome.result
 
     def _run_here(self, unit: Unit, outcome: Outcome) -> Any:
-        """Do a unit whose files a worker could not read; raises DigestError if this machine cannot, either."""
+        """Run a unit whose files a worker could not read; raises DigestError if this machine cannot, either."""
         try:
             self._store.verify(dict.fromkeys(unit.inputs, unit.label))
         except DigestError:

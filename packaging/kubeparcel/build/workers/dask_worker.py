@@ -1,4 +1,4 @@
-"""What runs on a Dask worker: it says what it is, and does units with a store of its own."""
+"""Runs units on a Dask worker, with the worker's own store, and identifies the worker."""
 
 from __future__ import annotations
 
@@ -32,16 +32,8 @@ _FULL = "no space left on device"
 
 
 @dataclass(frozen=True)
-class Context:
-    """What a unit is done with: the remote cache, if the store has one, and what the worker must be."""
-
-    remote: str
-    identity: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """What became of a unit on a worker: its result or an error, or why the worker cannot do it."""
+    """What became of a unit on a worker: its result or an error, or why the worker cannot run it."""
 
     worker: str
     address: str
@@ -49,7 +41,7 @@ class Outcome:
     error: KubeparcelError | None = None
     unfit: str = ""
     unfit_for_all: bool = False
-    """Whether it can do no other units either."""
+    """Whether it can run no other units either."""
     warnings: tuple[str, ...] = ()
 
 
@@ -77,17 +69,19 @@ def differences(own: Mapping[str, str], expected: Mapping[str, str]) -> str:
     )
 
 
-def run_unit(unit: Unit, context: Context) -> Outcome:
-    """Do a unit on this worker; its files are in the remote cache when it returns."""
+def run_unit(unit: Unit, remote: str, required: Mapping[str, str]) -> Outcome:
+    """Run a unit on this worker, which must have the `required` identity.
+
+    Its files are in the remote cache when it returns; with an empty `remote`, in the store of this machine.
+    """
     from distributed import get_worker
 
     worker, log = get_worker(), _WorkerLog()
     outcome = Outcome(str(worker.name), worker.address)
-    if problem := differences(identity(), context.identity):
+    if problem := differences(identity(), required):
         return dataclasses.replace(outcome, unfit=problem, unfit_for_all=True)
-    store = _open_store(context.remote, log)
-    result: Any = None
-    error: KubeparcelError | None = None
+    store = _open_store(remote, log)
+    result, error = None, None
     try:
         if unit.resource is Resource.GO:
             _require_go()
@@ -99,14 +93,21 @@ def run_unit(unit: Unit, context: Context) -> Outcome:
         error = raised
     except Exception as raised:  # as text: Dask waits forever for an exception that cannot be pickled
         error = ExternalError(f"{unit.label} failed on worker {worker.name}: {raised!r}", traceback.format_exc(-8))
-    if isinstance(store, SharedStore) and store.remote.problem:
-        return dataclasses.replace(outcome, unfit=store.remote.problem, unfit_for_all=True)
-    if isinstance(error, EngineUnavailable):
-        return dataclasses.replace(outcome, unfit=error.message)
-    if isinstance(error, DiskError | Unreachable | _WithoutGo) or _FULL in str(error):
-        full = isinstance(error, DiskError) or _FULL in str(error)
-        return dataclasses.replace(outcome, unfit=_FULL if _FULL in str(error) else str(error), unfit_for_all=full)
+    problem, for_all = _unfitness(error, store)
+    if problem:
+        return dataclasses.replace(outcome, unfit=problem, unfit_for_all=for_all)
     return dataclasses.replace(outcome, result=result, error=error, warnings=tuple(log.warnings))
+
+
+def _unfitness(error: KubeparcelError | None, store: Store) -> tuple[str, bool]:
+    """Return why this worker cannot run a unit, empty if it can, and whether it can run no others either."""
+    if isinstance(store, SharedStore) and store.remote.problem:
+        return store.remote.problem, True
+    if isinstance(error, EngineUnavailable):
+        return error.message, False
+    if isinstance(error, DiskError) or _FULL in str(error):
+        return _FULL if _FULL in str(error) else str(error), True
+    return (str(error), False) if isinstance(error, Unreachable | _WithoutGo) else ("", False)
 
 
 @contextmanager

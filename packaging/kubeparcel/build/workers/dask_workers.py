@@ -1,6 +1,6 @@
-"""Does units on the workers of a Dask scheduler. Values travel through Dask, files through the remote cache.
+"""Runs units on the workers of a Dask scheduler. Values travel through Dask, files through the remote cache.
 
-A worker that cannot do a unit (another version, no Go, a full disk) is reported once and not used again; lost
+A worker that cannot run a unit (another version, no Go, a full disk) is reported once and not used again; lost
 workers and schedulers only delay a build.
 """
 
@@ -19,7 +19,7 @@ from typing import Any, Self
 from kubeparcel.build.workers.check_unit import CheckUnit
 from kubeparcel.build.workers.dask_client import RETURN_TIMEOUT, Connection
 from kubeparcel.build.workers.dask_results import WorkerResults
-from kubeparcel.build.workers.dask_worker import Context, Outcome, differences, identity, run_unit
+from kubeparcel.build.workers.dask_worker import Outcome, differences, identity, run_unit
 from kubeparcel.build.workers.units import AssembleUnit, FetchUnit, Resource, Submit, Unit
 from kubeparcel.console import Log, WithoutRepetitions
 from kubeparcel.errors import ExternalError
@@ -33,7 +33,7 @@ STARTED_WITH = {Resource.GO: "Go", Resource.PRIVILEGED: "podman or docker"}
 
 @dataclass(eq=False)
 class _Job:
-    """A unit, its future for the build, its task for Dask, and the addresses of the workers that may do it."""
+    """A unit, its future for the build, its task for Dask, and the addresses of the workers that may run it."""
 
     unit: Unit
     future: Future[Any] = field(default_factory=Future)
@@ -44,13 +44,14 @@ class _Job:
 
 
 class DaskWorkers:
-    """Workers of a scheduler, as a context. `local` does the units that only this machine can do."""
+    """Workers of a scheduler, as a context. `local` runs the units that only this machine can run."""
 
     def __init__(self, connection: Connection, resources: frozenset[Resource], store: Store, local: Submit, log: Log):
         self._connection, self._resources, self._store, self._local = connection, resources, store, local
         self._log = WithoutRepetitions(log)
         self._results = WorkerResults(store, local, self._log)
-        self._context = Context(store.remote.location if isinstance(store, SharedStore) else "", identity())
+        self._remote = store.remote.location if isinstance(store, SharedStore) else ""
+        self._identity = identity()
         self._workers: Mapping[str, Any] = {}
         self._unfit: dict[str, set[Resource]] = {}
         self._numbers = itertools.count()
@@ -64,7 +65,7 @@ class DaskWorkers:
         self._workers = self._connection.workers()
         for address, answer in client.run(identity, on_error="return").items():
             problem = f"kubeparcel is missing: {answer}" if isinstance(answer, Exception) else ""
-            if problem := problem or differences(answer, self._context.identity):
+            if problem := problem or differences(answer, self._identity):
                 self._exclude(address, problem, self._resources)
         usable = [worker for address, worker in self._workers.items() if address not in self._unfit]
         self._log.info("Workers", f"{len(usable)} at {self._connection.address}")
@@ -77,7 +78,7 @@ class DaskWorkers:
         self._pool.shutdown(cancel_futures=True)
 
     def submit(self, unit: Unit) -> Future[Any]:
-        """Start a unit on a worker that can do it, or here; of those that wait, the heaviest are started first."""
+        """Start a unit on a worker that can run it, or here; of those that wait, the heaviest are started first."""
         if unit.resource not in self._resources or self._is_local(unit):
             return self._local(unit)
         job = _Job(unit)
@@ -109,10 +110,10 @@ class DaskWorkers:
                     return None
                 job.allowed = self._workers_for(job.unit)
                 if not job.allowed:
-                    return self._log.warn(f"No worker can do {job.unit.resource} units: waiting for one.")
+                    return self._log.warn(f"No worker can run {job.unit.resource} units: waiting for one.")
                 self._share(job.unit)
                 job.task = client.submit(
-                    *(run_unit, job.unit, self._context),
+                    *(run_unit, job.unit, self._remote, self._identity),
                     key=f"{job.unit.resource}-{job.unit.label.replace('/', '-')}-{next(self._numbers)}",
                     priority=job.unit.weight,
                     resources={job.unit.resource: 1} if job.unit.resource in STARTED_WITH else None,
@@ -124,7 +125,7 @@ class DaskWorkers:
             _settle(job, error=error)
 
     def _workers_for(self, unit: Unit) -> frozenset[str]:
-        """Return the addresses of workers that can do a unit, as far as is known."""
+        """Return the addresses of workers that can run a unit, as far as is known."""
         able = [
             address
             for address, worker in self._workers.items()
@@ -139,7 +140,7 @@ class DaskWorkers:
         return frozenset(fit)
 
     def _restriction(self, job: _Job) -> dict[str, Any]:
-        """Return where Dask may do a unit, and where it should, unless others are idle.
+        """Return where Dask may run a unit, and where it should, unless others are idle.
 
         A package is checked by another worker than made it, if there is one.
         """

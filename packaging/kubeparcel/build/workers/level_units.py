@@ -1,4 +1,4 @@
-"""Levels on the hosts of workers: each host of a level is a unit that a worker with a container engine does.
+"""Levels on the hosts of workers: each host of a level is a unit that a worker with a container engine runs.
 
 Packages travel by their digests; the worker runs the same code as a verification of this machine.
 """

@@ -1,4 +1,4 @@
-"""Does units in threads of this process, and each unit once for all releases that need it."""
+"""Runs units in threads of this process, and each unit once for all releases that need it."""
 
 from __future__ import annotations
 
@@ -31,17 +31,16 @@ THREADS = {
     Resource.CHECK: min(4, PROCESSORS),
     Resource.PRIVILEGED: 1,
 }
-"""Units that are done at the same time; one `go build` uses all processors."""
+"""How many units run at the same time; one `go build` uses all processors."""
 
 BUILD = frozenset({Resource.GO, Resource.ASSEMBLE, Resource.CHECK})
-"""The resources of the units of a build that workers do. Downloads depend on this machine: on its proxies, and on local
-mirrors."""
+"""The resources of the units of a build that workers run. Downloads depend on this machine: its proxies and mirrors."""
 
 Result = TypeVar("Result")
 
 
 class LocalWorkers:
-    """Threads that do units, those with the largest weight first. Leaving the context cancels what has not started."""
+    """Threads that run units, those with the largest weight first. Leaving the context cancels what has not started."""
 
     def __init__(self, store: Store, log: Log) -> None:
         self._store, self._log = store, log

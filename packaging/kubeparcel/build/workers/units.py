@@ -38,7 +38,7 @@ BYTES_PER_SECOND = 20_000_000
 
 
 class Resource(StrEnum):
-    """What a unit occupies while it is done."""
+    """What a unit occupies while it runs."""
 
     NETWORK = "network"
     GO = "go"
@@ -74,7 +74,7 @@ class Unit(Protocol):
         """Return the result if the store has it, else None."""
 
     def run(self, store: Store, log: Log) -> Any:
-        """Do the work and return the result; its files are in the store."""
+        """Run the unit and return the result; its files are in the store."""
 
     def cancel(self) -> None:
         """End `run` early, which then raises Cancelled; without effect on units that cannot be ended."""
@@ -156,6 +156,7 @@ class AssembleUnit(Unit):
 
     manifest: PackageManifest
     weight: float = 1
+    resource: Resource = Resource.ASSEMBLE
 
     @classmethod
     def of(cls, manifest: PackageManifest, store: Store) -> AssembleUnit:
@@ -169,10 +170,6 @@ class AssembleUnit(Unit):
     @property
     def label(self) -> str:
         return self.manifest.file_name
-
-    @property
-    def resource(self) -> Resource:
-        return Resource.ASSEMBLE
 
     @property
     def inputs(self) -> tuple[str, ...]:
