@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.build.manifests import finalize
-from kubeparcel.build.planner import PackagePlan, plan_packages
+from kubeparcel.build.package_plan import PackagePlan
+from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubeparcel.build.results import FleetResult
 
 from kubeparcel.build.lock import lockfile
 from kubeparcel.build.pipeline import build_releases
+from kubeparcel.build.results import FleetResult
 from kubeparcel.build.workers.check_unit import CheckUnit
 from kubeparcel.config.releases import load_releases
 from kubeparcel.console import Log

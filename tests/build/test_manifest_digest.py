@@ -19,7 +19,6 @@ PACKAGE = PackageManifest(
     revision="1",
     format=Format.DEB,
     arch=Arch.AMD64,
-    arch_name="amd64",
     component="cni",
     fields={"summary": "small"},
     files=(ManifestFile("/x", 0o644, sha256="0" * 64),),
@@ -28,7 +27,6 @@ PACKAGE = PackageManifest(
     note="Packaged.",
     time=1_784_743_658,
     compression="fast",
-    file_name="deb/small_1.0.0-1_amd64.deb",
 )
 CHANGES: dict[str, Any] = {
     "name": "tiny",
@@ -36,7 +34,6 @@ CHANGES: dict[str, Any] = {
     "revision": "2",
     "format": Format.RPM,
     "arch": None,
-    "arch_name": "all",
     "component": "",
     "fields": {"summary": "tiny"},
     "files": (ManifestFile("/y", 0o644, sha256="0" * 64),),
@@ -45,7 +42,6 @@ CHANGES: dict[str, Any] = {
     "note": "Packed.",
     "time": 1_784_743_659,
     "compression": "small",
-    "file_name": "deb/small.deb",
     "bundled": ("bundled(golang(stdlib)) (= 1.26.8)",),
 }
 FILE_CHANGES: dict[str, Any] = {

@@ -24,9 +24,7 @@ from tests.support.waiting import TIMEOUT
 def stored(store: Store, name: str, content: bytes) -> BuiltPackage:
     """Store arbitrary bytes as a built package."""
     package = PackageManifest(
-        name,
-        *("1.0.0", "1", Format.DEB, Arch.AMD64, "amd64", "cni", {}, (), (), {}),
-        *("note", 0, "fast", f"deb/{name}_1.0.0-1_amd64.deb"),
+        name, *("1.0.0", "1", Format.DEB, Arch.AMD64, "cni", {}, (), {}), *(0, "fast", (), "note")
     )
     return BuiltPackage(package, store.add_bytes(content), len(content))
 

@@ -34,7 +34,6 @@ def small(format_: str = "deb", **changes: Any) -> PackageManifest:
         revision="2",
         format=kind,
         arch=Arch.AMD64,
-        arch_name=kind.arch_name(Arch.AMD64),
         component="",
         fields={
             "section": "admin",
@@ -66,7 +65,6 @@ def small(format_: str = "deb", **changes: Any) -> PackageManifest:
         note="Packaged by hand.",
         time=TIME,
         compression="fast",
-        file_name=f"{kind}/{kind.file_name('small', '1.37.0~rc.1', '2', Arch.AMD64)}",
     )
     return dataclasses.replace(package, **changes)
 

@@ -82,7 +82,7 @@ def test_a_package_without_a_description_uses_its_summary(write, format_):
     ("format_", "arch", "name"), [("deb", None, "all"), ("rpm", None, "noarch"), ("deb", "ppc64le", "ppc64el")]
 )
 def test_a_package_has_the_architecture_name_of_its_format(write, format_, arch, name):
-    package = write(small(format_, arch=arch and Arch(arch), arch_name=name))
+    package = write(small(format_, arch=arch and Arch(arch)))
     assert field(package, "Architecture", "arch") == name
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kubeparcel.build.results import BuildResult
-
 from kubeparcel.build import pipeline
 from kubeparcel.build.lock import lockfile, update
 from kubeparcel.build.lock.releases import lock_releases
 from kubeparcel.build.pipeline import FetchResult
+from kubeparcel.build.results import BuildResult
 from kubeparcel.config.releases import Releases
 from kubeparcel.config.settings import Settings
 from kubeparcel.console import Log

@@ -47,7 +47,7 @@ def rebuild(
     Files of the user are read below `base`, commits from the git trees that kubeparcel.yaml there names, and upstream's
     files from `mirror` if given; nothing is fetched from other places than the catalog and the lock in `base` name,
     except patches and components of a `trusted` statement. Raises ConfigurationError for a statement whose settings or
-    lock are invalid, and whatever fetching the materials raises.
+    lock are invalid, and the errors of fetching materials.
     """
     name = statement.subjects[0].name
     if origin := import_origin(statement):

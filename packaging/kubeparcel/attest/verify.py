@@ -1,4 +1,4 @@
-"""Verifies statements: their signatures, the files that they are about, and what these were made from."""
+"""Verifies statements: their signatures, the files that they describe, and the materials of these files."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def _signature(attested: _Attested, name: str, keys: Sequence[PublicKey]) -> Che
 
 
 def _rebuild(request: AttestRequest, attested: _Attested, name: str, log: Log) -> Check:
-    """Build a package again; whatever prevents it is a finding."""
+    """Build a package again; an error is a finding."""
     from kubeparcel.attest.rebuild import rebuild
 
     try:

@@ -39,7 +39,7 @@ def cached_package(manifest: PackageManifest, store: Store) -> BuiltPackage | No
 
 
 def input_size(package: PackageManifest, store: Store) -> int:
-    """Return the size in bytes of the package's files, as far as the store knows it."""
+    """Return the size in bytes of the package's files, as far as the store has them."""
     return sum(store.size(file.sha256) for file in package.files if file.sha256)
 
 

@@ -57,7 +57,7 @@ _FOLDERS: Sequence[tuple[str, str]] = (
 )
 
 _PERMANENT = {GO, REPOSITORIES, LOCKS}
-"""Kinds whose time stamps do not tell their last use: they are removed only with the whole cache."""
+"""Kinds whose time stamps are not those of their last use: they are removed only with the whole cache."""
 
 
 @dataclass(frozen=True)
@@ -171,14 +171,11 @@ def _run(build: Build) -> str:
     return build.run or build.record.name
 
 
-def record_build(
-    lock: Lock, packages: Iterable[BuiltPackage], store: Store, others: Iterable[str] = (), run: str = ""
-) -> None:
+def record_build(lock: Lock, packages: Sequence[BuiltPackage], store: Store, others: Iterable[str], run: str) -> None:
     """Record which files a build used, so that pruning can keep them; `others` are digests of further files.
 
     Releases that were built together have the same `run`.
     """
-    packages = tuple(packages)
     files = {built.sha256 for built in packages} | {*others}
     files.update(file.sha256 for built in packages for file in built.manifest.files if file.sha256)
     files.update(digest for kind, _, digest in (a.digest.partition(":") for a in lock.artifacts) if kind == "sha256")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,10 @@ from kubeparcel.lock_models import DEBUG_SUFFIX, Binaries, Lock
 from kubeparcel.model import Format
 from kubeparcel.packages import linked_software
 from kubeparcel.packages.linked_software import LinkedModule
-from kubeparcel.packages.manifest import ManifestFile, PackageManifest
+from kubeparcel.packages.manifest import ManifestFile, PackageDescription, PackageManifest
 from kubeparcel.packages.provenance import describe_contents
 from kubeparcel.sources.debug_symbols import build_id
 from kubeparcel.store import Store
-
-_COPIED_FIELDS = (
-    *("name", "version", "revision", "format", "arch", "component", "fields", "scripts"),
-    *("time", "compression", "file_name"),
-)
-"""The fields that a manifest copies from its plan."""
 
 
 def finalize(plan: PackagePlan, lock: Lock, binaries: Binaries, store: Store) -> PackageManifest:
@@ -50,11 +44,11 @@ def finalize(plan: PackagePlan, lock: Lock, binaries: Binaries, store: Store) ->
     rows = (row for file in plan.files for row in _manifest_files(file, plan, digests, store))
     files = tuple({row.path: row for row in rows}.values())
     dependencies = _library_dependencies(plan, files, store)
+    description = {field.name: getattr(plan, field.name) for field in fields(PackageDescription)}
+    description["relations"] = tuple(dict.fromkeys((*plan.relations, *dependencies)))
     manifest = PackageManifest(
-        **{name: getattr(plan, name) for name in _COPIED_FIELDS},
-        arch_name=plan.format.arch_name(plan.arch),
+        **description,
         files=files,
-        relations=tuple(dict.fromkeys((*plan.relations, *dependencies))),
         bundled=_bundled_modules(files, store) if plan.format is Format.RPM else (),
         note=f"Packaged {plan.component or plan.name} {plan.version} with kubeparcel.",
     )
@@ -198,7 +192,7 @@ def _bundled_modules(files: Sequence[ManifestFile], store: Store) -> tuple[str, 
 
 
 def cache_programs(binaries: Mapping[str, str], store: Store) -> None:
-    """Read what `finalize` needs to know of binaries, so that it is in the store's records."""
+    """Read what `finalize` needs from binaries, and record it in the store."""
     files = [ManifestFile(name, 0o755, sha256=sha256) for name, sha256 in binaries.items()]
     for kind in _PROGRAM_READERS:
         list(_read_programs(kind, files, store))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from kubeparcel.model import Arch, Format
+from kubeparcel.packages.manifest import PackageDescription
 
 
 @dataclass(frozen=True)
@@ -79,24 +78,7 @@ class FilePlan:
 
 
 @dataclass(frozen=True)
-class PackagePlan:
-    """A package file to build. `arch` is None for all; `time` is in seconds since 1970."""
+class PackagePlan(PackageDescription):
+    """A package file to build."""
 
-    name: str
-    version: str
-    revision: str
-    format: Format
-    arch: Arch | None
-    component: str
-    fields: Mapping[str, str]
     files: tuple[FilePlan, ...]
-    relations: tuple[tuple[str, str], ...]
-    scripts: Mapping[str, str]
-    time: int
-    compression: str
-
-    @property
-    def file_name(self) -> str:
-        """Return the path of the package below the output folder."""
-        name = self.format.file_name(self.name, self.version, self.revision, self.arch)
-        return f"{self.format}/{name}"

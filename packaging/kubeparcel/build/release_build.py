@@ -44,8 +44,8 @@ class CheckedRelease:
 async def build_release(release: ReleasePlan, scheduler: Scheduler, store: Store, log: Log) -> CheckedRelease:
     """Fetch, assemble and check the packages of a release; each finished one is checked while others are assembled.
 
-    Raises DigestError if a package cannot be built, or fails a check, because a file in the store is damaged; what
-    other machines provided is made here before.
+    Raises DigestError if a package cannot be built, or fails a check, because a file in the store is damaged. What
+    other machines provided is first made on this machine.
     """
     try:
         return await _build_release(release, scheduler, store, log)

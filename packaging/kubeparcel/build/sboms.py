@@ -85,7 +85,7 @@ def build_sboms(lock: Lock, packages: Sequence[BuiltPackage], store: Store) -> d
 
 
 def _release_sbom(format_: ModuleType, version: str, packages: Sequence[str], store: Store) -> str:
-    """Return the digest of the release's document, which is made of those of its packages."""
+    """Return the digest of the release's document, which is made from those of its packages."""
     key = "\n".join([_code_digest(), version, *packages])
     sha256 = store.get_record(KIND, key)
     if not isinstance(sha256, str) or not store.has(sha256):

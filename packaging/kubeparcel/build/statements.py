@@ -97,7 +97,7 @@ def _patches(lock: Lock, component: str) -> Iterator[Resource]:
 
 
 def _local_files(settings: Settings, package: str) -> Iterator[Resource]:
-    """Yield the user's files and templates that a package is made of."""
+    """Yield the user's files and templates that a package is made from."""
     spec = settings.packages.get(package)
     if spec is None:
         return

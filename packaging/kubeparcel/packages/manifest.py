@@ -30,12 +30,11 @@ class ManifestFile:
 
 
 @dataclass(frozen=True)
-class PackageManifest:
-    """One package file: its metadata, files, scripts, time and compression.
+class PackageDescription:
+    """A package file without its content.
 
-    `bundled` is what an rpm provides for the Go modules in its binaries. `version` is the format's own, without
-    revision. `arch` is None for a package for all architectures; `arch_name` is the format's name for it. `relations`
-    are pairs of a relation, such as `depends`, and a package as `name (>= 1.2)`. `time` is in seconds since 1970.
+    `version` is the format's own, without revision. `arch` is None for a package for all architectures. `relations` are
+    pairs of a relation, such as `depends`, and a package as `name (>= 1.2)`. `time` is in seconds since 1970.
     """
 
     name: str
@@ -43,16 +42,30 @@ class PackageManifest:
     revision: str
     format: Format
     arch: Arch | None
-    arch_name: str
     component: str
     fields: Mapping[str, str]
-    files: tuple[ManifestFile, ...]
     relations: tuple[tuple[str, str], ...]
     scripts: Mapping[str, str]
-    note: str
     time: int
     compression: str
-    file_name: str
+
+    @property
+    def arch_name(self) -> str:
+        """The format's name of the architecture."""
+        return self.format.arch_name(self.arch)
+
+    @property
+    def file_name(self) -> str:
+        """The path of the package below the output folder."""
+        return f"{self.format}/{self.format.file_name(self.name, self.version, self.revision, self.arch)}"
+
+
+@dataclass(frozen=True)
+class PackageManifest(PackageDescription):
+    """A package file with its content. `bundled` is what an rpm provides for the Go modules in its binaries."""
+
+    files: tuple[ManifestFile, ...]
+    note: str
     bundled: tuple[str, ...] = ()
 
     def format_relations(self) -> dict[str, list[str]]:

@@ -78,7 +78,7 @@ def test_lock_of_go_modules_does_not_satisfy_required_signatures():
     lock, required = dataclasses.replace(locked(), source="go"), InputPolicy(require_signatures=True)
     assert satisfies(lock, lock.request)
     request = dataclasses.replace(lock.request, policy=required)
-    assert comparison.mismatches(lock, request) == ["locked source go, requested signatures, which it has not"]
+    assert comparison.mismatches(lock, request) == ["locked source go, requested signatures, which modules do not have"]
     assert satisfies(lock, dataclasses.replace(request, source="go"))
     assert satisfies(locked(), request)
 

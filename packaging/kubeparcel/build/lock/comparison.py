@@ -11,7 +11,7 @@ from kubeparcel.lock_models import Artifact, BuildVariant, Component, Lock, Requ
 
 
 def keep_known(lock: Lock, previous: Lock) -> Lock:
-    """Return the lock with what the previous one knows of the same files: signatures, and the dates of components.
+    """Return the lock with what the previous one records for the same files: signatures, and the dates of components.
 
     Not every machine can verify signatures, and a signature that was verified stays valid. Mirrors date files
     differently, and packages of unchanged components must have unchanged bytes.
@@ -123,7 +123,7 @@ def mismatches(lock: Lock, request: Request) -> list[str]:
     elif request.source == "auto" and request.mirror and lock.source != "upstream" and not compiled:
         lines.append(f"locked source {lock.source}, requested a mirror of upstream")
     elif request.source == "auto" and request.policy.require_signatures and lock.source == "go":
-        lines += [] if compiled else ["locked source go, requested signatures, which it has not"]
+        lines += [] if compiled else ["locked source go, requested signatures, which modules do not have"]
     return lines
 
 

@@ -1,4 +1,4 @@
-"""The components of a lock: where each of them came from, how its files were verified, and how messages say it."""
+"""The components of a lock: their definitions, their origins, and how their files were verified."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class LockedRelease:
     """A release with its lock, or why it has none; `previous` is the lock that it had before, if any.
 
-    `note` tells it from others of the same version, such as ` (revision 2)`.
+    `note` distinguishes it from others of the same version, such as ` (revision 2)`.
     """
 
     settings: Settings
@@ -97,7 +97,7 @@ def lock_releases(releases: Releases, log: Log, *, locked: bool = False, dry_run
 
 
 def _with_notes(found: Mapping[int, LockedRelease]) -> list[LockedRelease]:
-    """Return the releases; those of one version are told apart by their revision, or else by their row."""
+    """Return the releases; those of one version are distinguished by their revision, or else by their row."""
     revisions = Counter((release.title, release.settings.revision) for release in found.values())
     titles = Counter(release.title for release in found.values())
 

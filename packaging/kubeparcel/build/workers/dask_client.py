@@ -1,4 +1,4 @@
-"""A connection to a Dask scheduler that is made again when the scheduler returns, or a cluster on this machine."""
+"""A connection to a Dask scheduler, restored when the scheduler returns, or to a cluster on this machine."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Connection:
             return self._client
 
     def _connect_again(self) -> Any:
-        """Return a new client as soon as the scheduler answers; after a failure, nobody tries again."""
+        """Return a new client as soon as the scheduler answers; a failure is final."""
         end = time.monotonic() + RETURN_TIMEOUT
         while True:
             try:
@@ -67,7 +67,7 @@ class Connection:
                     raise
 
     def workers(self) -> Mapping[str, Any]:
-        """Return what the scheduler knows of its workers, by address.
+        """Return the scheduler's description of each worker, by address.
 
         Unlike the client's `scheduler_info`, whose answer another thread of the client replaces by one without workers.
         """

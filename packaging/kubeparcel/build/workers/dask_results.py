@@ -1,6 +1,6 @@
 """Verifies what Dask workers report. A package counts once it was read back and has its digest.
 
-Whatever a worker reports without providing it is made here.
+What a worker reports but does not provide is made on this machine.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class WorkerResults:
         self._makers: dict[str, Outcome] = {}
 
     def maker(self, sha256: str) -> str:
-        """Return the address of the worker that made a file; empty if it is not known."""
+        """Return the address of the worker that made a file; empty if unknown."""
         return self._makers[sha256].address if sha256 in self._makers else ""
 
     def accept(self, unit: Unit, outcome: Outcome) -> Future[Any]:
@@ -43,7 +43,7 @@ class WorkerResults:
         return future
 
     def _has_binaries(self, unit: Unit, outcome: Outcome) -> bool:
-        """Return whether the remote cache has the binaries; their bytes are verified by whoever reads them."""
+        """Return whether the remote cache has the binaries; their bytes are verified when they are read."""
         self._makers |= dict.fromkeys(outcome.result.values(), outcome)
         if all(map(self._store.has, outcome.result.values())):
             return True
@@ -70,7 +70,7 @@ class WorkerResults:
             for maker in self._makers_of_missing(unit.inputs):
                 self._warn_of(maker, f"the programs in {unit.label}")
             raise
-        self._log.warn(f"Worker {outcome.worker}: {outcome.error} {unit.label} is made here.")
+        self._log.warn(f"Worker {outcome.worker}: {outcome.error} {unit.label} is made on this machine.")
         return unit.run(self._store, self._log)
 
     def _makers_of_missing(self, digests: Sequence[str]) -> list[Outcome]:
@@ -90,5 +90,6 @@ class WorkerResults:
 
     def _warn_of(self, outcome: Outcome, label: str) -> None:
         self._log.warn(
-            f"Worker {outcome.worker}: the bytes of {label} are not those that it reported. They are made here."
+            f"Worker {outcome.worker}: the bytes of {label} are not those that it reported. "
+            "They are made on this machine."
         )

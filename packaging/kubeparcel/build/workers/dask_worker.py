@@ -59,7 +59,7 @@ def identity() -> dict[str, str]:
 
 
 def differences(own: Mapping[str, str], expected: Mapping[str, str]) -> str:
-    """Return in which respects a worker is another one than needed, such as `nfpm 2.47.0 instead of 2.48.0`."""
+    """Return how a worker differs from what is required, such as `nfpm 2.47.0 instead of 2.48.0`."""
     different = [name for name in expected if own.get(name) != expected[name]]
     if different and different != [VARIABLE]:  # other code is the reason for other digests of it
         different = [name for name in different if name != "kubeparcel's files"] or different
@@ -112,7 +112,7 @@ def _unfitness(error: KubeparcelError | None, store: Store) -> tuple[str, bool]:
 
 @contextmanager
 def _cancelled_with_task(unit: Unit) -> Iterator[None]:
-    """Cancel a unit when nobody waits for it any longer, or the worker ends."""
+    """Cancel a unit when its task is cancelled, or the worker ends."""
     from distributed import get_worker
 
     worker, ended = get_worker(), threading.Event()
@@ -145,7 +145,7 @@ def _require_go() -> None:
 
 
 def _open_store(remote: str, log: Log) -> Store:
-    """Return the worker's store, with the remote of its own environment (its mount, say) or the client's."""
+    """Return the worker's store, with the remote that its environment names (another mount point), or the client's."""
     from kubeparcel.repository.storage.factory import open_remote
 
     location = os.environ.get(REMOTE_VARIABLE) or remote

@@ -125,7 +125,7 @@ class DaskWorkers:
             _settle(job, error=error)
 
     def _workers_for(self, unit: Unit) -> frozenset[str]:
-        """Return the addresses of workers that can run a unit, as far as is known."""
+        """Return the addresses of workers that can run a unit, except those known to be unfit."""
         able = [
             address
             for address, worker in self._workers.items()

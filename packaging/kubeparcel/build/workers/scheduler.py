@@ -56,7 +56,7 @@ class LocalWorkers:
             for _thread in range(THREADS[resource]):
                 jobs.put((-float("inf"), next(self._numbers), None))
         for resource, threads in self._threads.items():
-            for thread in threads:  # a download that nobody waits for would delay the end
+            for thread in threads:  # an unused download would delay the end
                 thread.join(GRACE if error or resource is Resource.NETWORK else None)
 
     def submit(self, unit: Unit) -> Future[Any]:
@@ -120,7 +120,7 @@ class Scheduler:
         self._jobs: dict[str, _Job] = {}
 
     async def run(self, unit: Unit) -> Any:
-        """Return the result of a unit. A unit that nobody waits for any longer is not started."""
+        """Return the result of a unit. A unit that is no longer needed is not started."""
         job = self._jobs.get(unit.key)
         if job is None:
             if (result := unit.cached(self._store)) is not None:

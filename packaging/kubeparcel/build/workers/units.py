@@ -1,7 +1,7 @@
 """The work of a build in units: fetch or compile binaries, assemble a package; `check_unit` has the checks.
 
-Units are values that can be sent to other processes and machines. Equal work has an equal key, whatever
-release needs it; results are values, and all files go through the store.
+Units are values that can be sent to other processes and machines. Equal work has an equal key, for all
+releases; results are values, and all files go through the store.
 """
 
 from __future__ import annotations
