@@ -10,7 +10,6 @@ from kubeparcel.console import Log
 from kubeparcel.doctor.package_sets import PackageQuery, PackageSet, open_packages
 from kubeparcel.errors import UsageError
 from kubeparcel.files import atomic_write, translate_os_errors
-from kubeparcel.packages.versions import version_key
 from kubeparcel.repository.model import Package
 from kubeparcel.trust.audit.advisory import FOLDER, SUFFIX, PackageKey, fixed_vulnerabilities, write_advisory
 from kubeparcel.trust.audit.examination import AuditRequest, audit_packages
@@ -63,9 +62,9 @@ def write_advisories(
 def _earlier(packages: Sequence[Package], older: Sequence[Package]) -> Iterator[Package]:
     """Yield the newest of the earlier versions of each package."""
     for package in packages:
-        key, version = _key(package), version_key(package.format, package.version)
-        candidates = [p for p in older if _key(p) == key and version_key(p.format, p.version) < version]
-        yield from sorted(candidates, key=lambda p: version_key(p.format, p.version))[-1:]
+        key, version = _key(package), package.version_key
+        candidates = [p for p in older if _key(p) == key and p.version_key < version]
+        yield from sorted(candidates, key=lambda p: p.version_key)[-1:]
 
 
 def _key(package: Package) -> PackageKey:

@@ -17,7 +17,7 @@ from kubeparcel.packages import limits
 from kubeparcel.packages.architectures import common_name
 from kubeparcel.packages.errors import LimitExceeded
 from kubeparcel.repository import policy
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.model import ARCH_INDEPENDENT, Package
 
 _PACKAGE_SUFFIXES = (".deb", ".rpm", ".part", ".tmp")
 _FILES = "files"
@@ -71,7 +71,7 @@ def check_companions(subject: Subject) -> None:
     available = {(p.format, p.arch, p.name) for p in subject.packages}
     coupled = set(_minors(subject.packages, catalog.version_coupled))
     for format_, arch, _, minor in sorted(node_minors, key=str):
-        arches = {arch, policy.ARCH_INDEPENDENT[format_]}
+        arches = {arch, ARCH_INDEPENDENT[format_]}
         for name in sorted(catalog.companions):
             exists = any((format_, a, name) in available for a in arches)
             matches = any((format_, a, name, minor) in coupled for a in arches)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from kubeparcel.doctor.inventory import Expiry, Inventory, ListedSuite
 from kubeparcel.packages.architectures import common_name
-from kubeparcel.packages.versions import deb_version_key, version_key
+from kubeparcel.packages.versions import deb_version_key
 from kubeparcel.repository.model import Package
 from kubeparcel.sanitize import one_line
 from kubeparcel.tables import format_table
@@ -118,7 +118,7 @@ def _versions(suites: Sequence[ListedSuite], all_versions: bool) -> Iterator[_Ve
     """Yield the versions of each package, newest first: all, or the newest of each format and architecture."""
     listed = [package for suite in suites for package in suite.packages or ()]
     if not all_versions:
-        by_age = sorted(listed, key=lambda p: (p.format, version_key(p.format, p.version)))
+        by_age = sorted(listed, key=lambda p: (p.format, p.version_key))
         listed = list({(p.format, p.name, p.arch): p for p in by_age}.values())
     groups: dict[tuple[str, str], list[Package]] = {}
     for package in listed:

@@ -20,7 +20,6 @@ from kubeparcel.packages.architectures import common_name
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.packages.model import PackageContents
 from kubeparcel.packages.reader import ContentsCache
-from kubeparcel.packages.versions import version_key
 from kubeparcel.repository.candidates.read import read_packages
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package
@@ -159,7 +158,7 @@ def _select(source: PackageSource, query: PackageQuery, cache: ContentsCache) ->
 
 def _newest(packages: Iterable[Package]) -> list[Package]:
     """Return the newest version of each package, in each format and for each architecture."""
-    by_age = sorted(packages, key=lambda package: version_key(package.format, package.version))
+    by_age = sorted(packages, key=lambda package: package.version_key)
     newest = {(package.format, package.name, package.arch): package for package in by_age}
     for package in by_age:
         other = newest[package.format, package.name, package.arch]

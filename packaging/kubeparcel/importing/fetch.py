@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from kubeparcel.console import Log, quantity
 from kubeparcel.doctor import locations
@@ -26,7 +25,7 @@ from kubeparcel.reports.results import Finding
 from kubeparcel.repository.candidates.read import PackageFiles, parse_package
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package
-from kubeparcel.repository.package_cache import ParsedPackage
+from kubeparcel.repository.package_cache import ParsedFile, ParsedPackage
 from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.store import Store
 from kubeparcel.threads import PROCESSORS, CancelToken, parallel_map
@@ -38,16 +37,7 @@ _DIGESTS = "imported"
 """The records of the SHA-256 of packages that a source lists by SHA-384 or SHA-512."""
 
 
-class FetchedPackage(NamedTuple):
-    """A verified package: its local file, and what was read of it."""
-
-    file: FileStamp
-    parsed: ParsedPackage
-
-
-def fetch_packages(
-    source: Source, packages: Sequence[Package], store: Store, log: Log
-) -> dict[Package, FetchedPackage]:
+def fetch_packages(source: Source, packages: Sequence[Package], store: Store, log: Log) -> dict[Package, ParsedFile]:
     """Return the verified files of packages. Those fetched by an interrupted import are taken from the store.
 
     Raises SourceChanged for a file that is not the listed one, CheckFailed for one that clients reject, and
@@ -58,7 +48,7 @@ def fetch_packages(
     with store.scratch() as folder, log.task("Fetch", quantity(len(packages), "packages"), total, "B") as task:
         fetcher = _Fetcher(source, store, folder)
 
-        def work(package: Package, _: CancelToken) -> FetchedPackage:
+        def work(package: Package, _: CancelToken) -> ParsedFile:
             fetched = fetcher.fetch(package)
             task.advance(package.size)
             return fetched
@@ -78,7 +68,7 @@ def listed_sha256(package: Package, store: Store) -> str:
     return known if isinstance(known, str) else ""
 
 
-def package_files(fetched: Iterable[FetchedPackage]) -> PackageFiles:
+def package_files(fetched: Iterable[ParsedFile]) -> PackageFiles:
     """Return fetched packages as publishing takes them."""
     read = {package.parsed.package: package for package in fetched}
     return PackageFiles(
@@ -96,7 +86,7 @@ class _Fetcher:
     folder: Path
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def fetch(self, package: Package) -> FetchedPackage:
+    def fetch(self, package: Package) -> ParsedFile:
         """Return a package's verified file: from the store, a local repository, or over the network."""
         check = self.source.checks[package]
         sha256 = listed_sha256(package, self.store)
@@ -114,16 +104,16 @@ class _Fetcher:
         parsed = self._verified(package, path, file)
         target = self.store.path(parsed.package.sha256)
         self.store.add_hashed(path, parsed.package.sha256)
-        return FetchedPackage(_stamp(target), parsed)
+        return ParsedFile(_stamp(target), parsed)
 
-    def _local(self, package: Package, path: Path) -> FetchedPackage:
+    def _local(self, package: Package, path: Path) -> ParsedFile:
         """Return a local file. Its stamp is taken first, so that a change after it was verified is noticed."""
         check = self.source.checks[package]
         stamp = _stamp(path) if path.is_file() else None
         file = FolderReader(path.parent).stream(path.name, lambda blocks: read_bytes(check, blocks)) if stamp else None
         parsed = self._verified(package, path, file)
         assert stamp is not None  # noqa: S101 - a missing file is a fault
-        return FetchedPackage(stamp, parsed)
+        return ParsedFile(stamp, parsed)
 
     def _verified(self, package: Package, path: Path, file: PackageBytes | None) -> ParsedPackage:
         """Return the metadata of a package whose bytes are at `path`. Raises SourceChanged and CheckFailed."""

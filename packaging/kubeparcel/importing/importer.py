@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from kubeparcel.console import Log
 from kubeparcel.errors import CheckFailed, ExternalError
-from kubeparcel.importing.fetch import FetchedPackage, fetch_packages, package_files
+from kubeparcel.importing.fetch import fetch_packages, package_files
 from kubeparcel.importing.plan import Plan, compare
 from kubeparcel.importing.result import ImportResult
 from kubeparcel.importing.selection import Selected, select
@@ -20,6 +20,7 @@ from kubeparcel.repository.candidates.side_files import sign_statements
 from kubeparcel.repository.candidates.sign import sign_rpms
 from kubeparcel.repository.model import Package, compare_suites, validate_suite_name
 from kubeparcel.repository.open_repository import OpenRepository, Target, open_repository
+from kubeparcel.repository.package_cache import ParsedFile
 from kubeparcel.repository.result import ChangeResult
 from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.trust.package_statement import ImportedFile, describe_import
@@ -102,12 +103,7 @@ def _preview(plan: Plan, repository: OpenRepository) -> ChangeResult:
 
 
 def _publish(
-    plan: Plan,
-    fetched: Mapping[Package, FetchedPackage],
-    source: Source,
-    repository: OpenRepository,
-    suite: str,
-    log: Log,
+    plan: Plan, fetched: Mapping[Package, ParsedFile], source: Source, repository: OpenRepository, suite: str, log: Log
 ) -> ChangeResult:
     state, cache = repository.state, repository.cache
     if not plan.present <= {*state.stored_packages}:

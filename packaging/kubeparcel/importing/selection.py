@@ -9,14 +9,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from kubeparcel.config.kubernetes_packages import kubernetes_packages, upstream_version
-from kubeparcel.errors import UnknownVersion, UsageError
+from kubeparcel.config.kubernetes_packages import kubernetes_packages
+from kubeparcel.errors import UsageError
 from kubeparcel.model import Format
 from kubeparcel.packages.relations import Relation, parse_relations, satisfies
-from kubeparcel.packages.versions import version_key
 from kubeparcel.repository.model import Package
-from kubeparcel.repository.policy import ARCH_INDEPENDENT
-from kubeparcel.repository.suites import SELECTOR_SYNTAX
+from kubeparcel.repository.suites import SELECTOR_SYNTAX, minor_version
 
 _SHOWN = 3
 
@@ -78,27 +76,17 @@ def _choices(
     package: Package, relation: Relation, by_name: Mapping[tuple[Format, str], Sequence[Package]]
 ) -> Iterator[Package]:
     """Yield the packages that satisfy a relation; of those that follow Kubernetes' minors, none that are newer."""
-    independent = ARCH_INDEPENDENT[package.format]
-    newest_minor = _minor(package.version) if package.name in kubernetes_packages().core else None
+    newest_minor = minor_version(package.version) if package.name in kubernetes_packages().core else None
     is_coupled = relation.name in kubernetes_packages().version_coupled | kubernetes_packages().core
     for other in by_name.get((package.format, relation.name), ()):
-        fits = package.arch == independent or other.arch in (package.arch, independent)
-        too_new = newest_minor and is_coupled and _minor(other.version) > newest_minor
-        if fits and not too_new and satisfies(package.format, other.version, relation):
+        too_new = newest_minor and is_coupled and minor_version(other.version) > newest_minor
+        if other.fits(package.arch) and not too_new and satisfies(package.format, other.version, relation):
             yield other
 
 
 def _preference(choice: Package, package: Package) -> tuple[object, ...]:
     """Return the sort key of a choice: the same version, else the newest."""
-    return choice.version == package.version, version_key(choice.format, choice.version), choice.sha256
-
-
-def _minor(version: str) -> tuple[int, int]:
-    try:
-        upstream = upstream_version(version)
-    except UnknownVersion:
-        return (0, 0)
-    return upstream.major, upstream.minor
+    return choice.version == package.version, choice.version_key, choice.sha256
 
 
 def _missing(package: Package, group: Sequence[Relation]) -> dict[str, None]:

@@ -19,6 +19,7 @@ DAY = 86_400
 IndexKey = tuple[str, Format]
 """A suite in one format: the unit in which indexes are replaced."""
 
+ARCH_INDEPENDENT = {Format.DEB: "all", Format.RPM: "noarch"}
 _FORMATS = {str(format_): format_ for format_ in Format}
 _SUITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _MINOR_SUITE = re.compile(r"v(\d+)\.(\d+)")
@@ -60,6 +61,11 @@ class Package(NamedTuple):
     def version_key(self) -> tuple[object, ...]:
         """Return a key that sorts packages of one format by version, as the format does."""
         return version_key(self.format, self.version)
+
+    def fits(self, arch: str) -> bool:
+        """Return whether packages for `arch` can use the package; independent ones accept any architecture."""
+        independent = ARCH_INDEPENDENT[self.format]
+        return arch == independent or self.arch in (arch, independent)
 
     @property
     def unrevised_version(self) -> str:

@@ -62,6 +62,13 @@ class ParsedPackage(NamedTuple):
     entry: IndexEntry
 
 
+class ParsedFile(NamedTuple):
+    """A local package file, and what is read of it."""
+
+    file: FileStamp
+    parsed: ParsedPackage
+
+
 Row = tuple[Any, ...]
 """A row of a table; a sealed one ends with its authentication."""
 

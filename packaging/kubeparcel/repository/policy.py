@@ -14,7 +14,6 @@ from kubeparcel.model import Format
 from kubeparcel.packages.relations import Relation, parse_relations, satisfies
 from kubeparcel.repository.model import Package, State, SuiteChange, Suites
 
-ARCH_INDEPENDENT = {Format.DEB: "all", Format.RPM: "noarch"}
 _SHOWN = 20
 
 
@@ -110,7 +109,8 @@ def unmet_dependencies(packages: frozenset[Package], affected: Collection[Packag
 
     @functools.cache
     def is_satisfied(format_: Format, arch: str, relation: Relation) -> bool:
-        return _satisfied(format_, arch, relation, available)
+        others = available.get((format_, relation.name), ())
+        return any(other.fits(arch) and satisfies(format_, other.version, relation) for other in others)
 
     for package in sorted(p for p in affected if dependencies[p.dependencies]):
         for group in dependencies[package.dependencies]:
@@ -129,14 +129,6 @@ def _by_name(packages: Iterable[Package], names: Set[str]) -> PackagesByName:
     return by_name
 
 
-def _satisfied(format_: Format, arch: str, relation: Relation, available: PackagesByName) -> bool:
-    independent = ARCH_INDEPENDENT[format_]
-    return any(
-        (arch == independent or other.arch in {arch, independent}) and satisfies(format_, other.version, relation)
-        for other in available.get((format_, relation.name), ())
-    )
-
-
 def _missing_companions(packages: frozenset[Package]) -> Iterator[str]:
     """Describe architectures with node packages but without a companion of any version."""
     roles = kubernetes_packages()
@@ -146,8 +138,7 @@ def _missing_companions(packages: frozenset[Package]) -> Iterator[str]:
         if package.name in roles.node_packages:
             nodes[package.format, package.arch].add(package.name)
     for (format_, arch), names in sorted(nodes.items()):
-        architectures = {arch, ARCH_INDEPENDENT[format_]}
         for name in sorted(roles.companions):
-            if not any(p.arch in architectures for p in available.get((format_, name), ())):
+            if not any(package.fits(arch) for package in available.get((format_, name), ())):
                 required_by = " and ".join(sorted(names))
                 yield f"{name} for {arch} ({format_}) is missing, required by {required_by}"

@@ -84,11 +84,12 @@ def _compatible(packages: frozenset[Package], suite: str) -> frozenset[Package]:
         return packages
     coupled = kubernetes_packages().version_coupled
     return packages.difference(
-        package for package in packages if package.name in coupled and _minor(package.version) > minor
+        package for package in packages if package.name in coupled and minor_version(package.version) > minor
     )
 
 
-def _minor(version: str) -> tuple[int, int]:
+def minor_version(version: str) -> tuple[int, int]:
+    """Return the minor version of a package version of a component; (0, 0) if it is none."""
     upstream = _upstream(version)
     return (upstream.major, upstream.minor) if upstream else (0, 0)
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import NamedTuple
 
 from kubeparcel.console import Log, quantity
 from kubeparcel.errors import ConfigurationError
@@ -20,20 +19,13 @@ from kubeparcel.repository.candidates.match import Candidates
 from kubeparcel.repository.candidates.read import parse_rpm
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package
-from kubeparcel.repository.package_cache import PackageCache, ParsedPackage
+from kubeparcel.repository.package_cache import PackageCache, ParsedFile
 from kubeparcel.repository.signing import rpm_signature
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.threads import PROCESSORS
 
 _BATCH = 250
 """The number of signatures from which on, and in groups of which, worker processes verify them."""
-
-
-class SignedRpm(NamedTuple):
-    """What is read of a signed copy, and its file."""
-
-    parsed: ParsedPackage
-    file: FileStamp
 
 
 def sign_rpms(candidates: Candidates, signer: Signer, folder: Path, cache: PackageCache, log: Log) -> Candidates:
@@ -43,7 +35,7 @@ def sign_rpms(candidates: Candidates, signer: Signer, folder: Path, cache: Packa
     if not unsigned:
         return candidates
     signer.home.start_agent()
-    signed: dict[Package, SignedRpm] = {}
+    signed: dict[Package, ParsedFile] = {}
     with (
         ThreadPoolExecutor(PROCESSORS) as threads,
         log.task("Sign", quantity(len(unsigned), "rpms"), len(unsigned), "rpms") as task,
@@ -99,7 +91,7 @@ def _verified_signers(certificates: bytes, path: str, size: int) -> frozenset[st
     return rpm_signature.verified_signers(head, headers, certificates)
 
 
-def _sign(package: Package, source: FileStamp, signer: Signer, folder: Path) -> SignedRpm:
+def _sign(package: Package, source: FileStamp, signer: Signer, folder: Path) -> ParsedFile:
     content = hash_file(source.path, header.head_length)
     if content.sha256 != package.sha256:
         raise ConfigurationError(f"{source.path} changed while it was published.", "Run it again.")
@@ -110,4 +102,4 @@ def _sign(package: Package, source: FileStamp, signer: Signer, folder: Path) -> 
         signed = rpm_signature.write_signed_copy(Path(source.path), content.head, headers, signature, target)
         source.require_unchanged(Path(source.path).stat())
         file = FileStamp.of(str(target), target.stat(), time.time_ns())
-    return SignedRpm(parse_rpm(signed.head, signed.size, signed.sha256), file)
+    return ParsedFile(file, parse_rpm(signed.head, signed.size, signed.sha256))
