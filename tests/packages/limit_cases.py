@@ -103,12 +103,6 @@ def _archive(folder: Path) -> object:
     return unpack_programs(store, store.add_bytes(tar(member("a", b"a"))), "cni")
 
 
-def _slow_index() -> object:
-    with mock.patch("kubeparcel.packages.index_stream.time") as clock:
-        clock.thread_time.side_effect = itertools.count(0, 20)
-        return list(plain_blocks("Packages", [b"a: b\n"]))
-
-
 def _elements(data: bytes) -> object:
     return list(iterate_elements("primary", [data]))
 
@@ -181,7 +175,7 @@ CASES: Mapping[str, Case] = {
     "NAMES": _package(deb(*(member(f"./{name}/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p") for name in "ab"))),
     "CONFIGURATION": _package(deb(*(member(f"./etc/{name}", bytes(900)) for name in "ab"))),
     "INDEX": lambda _: list(plain_blocks("Packages.gz", [gzip.compress(bytes(3 << 20))])),
-    "INDEX_TIME": lambda _: _slow_index(),
+    "INDEX_TIME": lambda folder: _slow_clock(folder, lambda _: list(plain_blocks("Packages", [b"a: b\n"])), 20),
     "INDEX_ENTRIES": lambda _: list(stanzas("Packages", [b"a: b\n\n" * 9])),
     "INDEX_ENTRY": lambda _: _elements(b"<a><b>" + b" " * (9 << 20)),
     "INDEX_TEXT": lambda _: read_entries("Packages", [DEB_ENTRY.encode()]),

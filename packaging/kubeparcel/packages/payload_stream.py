@@ -1,4 +1,4 @@
-"""Read payloads as streams: decompressed, hashed and limited on the way, in constant memory."""
+"""Read payloads and indexes as streams: decompressed, hashed and limited on the way, in constant memory."""
 
 from __future__ import annotations
 
@@ -17,17 +17,23 @@ from kubeparcel.packages.limits import Limit
 BLOCK_SIZE = 1 << 20
 
 
-class FileSection(io.RawIOBase):
-    """A part of a file that is read once, from its start to its end; `hashes` are updated with it."""
+class PackedData(io.RawIOBase):
+    """Bytes to decompress that are read once, from their start to their end; `size` is their number."""
+
+    size: int
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer)) or b""
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class FileSection(PackedData):
+    """A part of a file; `hashes` are updated with it."""
 
     def __init__(self, file: BinaryIO, start: int, size: int, hashes: Sequence[Any] = ()) -> None:
         self._file, self._offset, self._end, self._hashes = file, start, start + size, hashes
         self.size = size
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
 
     def read(self, size: int = -1) -> bytes:
         rest = self._end - self._offset
@@ -55,7 +61,7 @@ class FileSection(io.RawIOBase):
 
 
 class PayloadStream:
-    """The plain bytes of a payload, read once from its start to its end.
+    """Plain bytes, which `source` decompresses from `packed`, read once from their start to their end.
 
     `zstd_frames` is the number of frames of zstd data, 0 for other compressions. `hashes` are updated with what is
     read. Reading raises MalformedData for damaged data, and above the limits of size, ratio and time.
@@ -66,14 +72,13 @@ class PayloadStream:
         source: Any,
         name: str,
         limit: Limit,
-        packed_size: int,
-        zstd_frames: int,
-        hashes: Sequence[Any],
-        time_limit: Limit = limits.READING_TIME,
+        packed: PackedData,
+        time_limit: Limit,
+        zstd_frames: int = 0,
+        hashes: Sequence[Any] = (),
     ) -> None:
         self.name, self.zstd_frames, self._time_limit = name, zstd_frames, time_limit
-        self._source, self._limit, self._hashes = source, limit, hashes
-        self._packed_size = max(packed_size, 1)
+        self._source, self._packed, self._limit, self._hashes = source, packed, limit, hashes
         self._buffer = memoryview(bytearray(min(BLOCK_SIZE, limit.maximum + 1)))
         self._start = self._end = self._total = 0
         self._started = time.thread_time()
@@ -136,7 +141,7 @@ class PayloadStream:
     def _check_limits(self) -> None:
         self._limit.check(self._total, self.name)
         if self._total > limits.RATIO_FREE:
-            limits.RATIO.check(self._total // self._packed_size, self.name)
+            limits.RATIO.check(self._total // max(self._packed.size, 1), self.name)
         if time.thread_time() - self._started > self._time_limit.maximum:
             raise self._time_limit.exceeded(self.name)
 
@@ -156,4 +161,4 @@ def open_payload(
     if not section.peek(MAGIC_SIZE).startswith(codec.magic):
         raise MalformedData(f"{name} is not compressed with {compression}")
     frames = section.count_zstd_frames(name) if compression == "zstd" else 0
-    return PayloadStream(codec.open_stream(section), name, limit, section.size, frames, hashes, time_limit)
+    return PayloadStream(codec.open_stream(section), name, limit, section, time_limit, frames, hashes)
