@@ -20,7 +20,7 @@ from kubeparcel.doctor.selection import Selection
 from kubeparcel.doctor.signatures import cleartext
 from kubeparcel.errors import ConfigurationError, DownloadError
 from kubeparcel.packages.deb import deb_metadata
-from kubeparcel.packages.index_stream import plain_blocks
+from kubeparcel.packages.payload_stream import plain_blocks
 from kubeparcel.repository.yum.primary import base_and_path
 from kubeparcel.sanitize import for_terminal
 from kubeparcel.sources.http.connection import GuardedResponse

@@ -14,7 +14,7 @@ import pytest
 from kubeparcel.doctor import apt
 from kubeparcel.errors import CheckFailed, ExternalError, UsageError
 from kubeparcel.importing import importer
-from kubeparcel.packages.index_stream import plain_blocks
+from kubeparcel.packages.payload_stream import plain_blocks
 from kubeparcel.paths import cache_dir
 from kubeparcel.repository.policy import PolicyViolation
 from tests.acceptance.doctor_peers import GpgSigner

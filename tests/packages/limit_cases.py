@@ -18,14 +18,15 @@ from kubeparcel.doctor.apt_suite import release_entries
 from kubeparcel.doctor.consistency import dependent_packages
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.reader import FolderReader, read_limited
-from kubeparcel.doctor.yum import listed_files
 from kubeparcel.lock_models import Patch
 from kubeparcel.model import Format
 from kubeparcel.packages import elf, limits, reader
-from kubeparcel.packages.index_stream import plain_blocks, stanzas
 from kubeparcel.packages.json_document import parse_json
 from kubeparcel.packages.limits import Limit
+from kubeparcel.packages.payload_stream import plain_blocks
+from kubeparcel.repository.apt.packages import stanzas
 from kubeparcel.repository.model import Package
+from kubeparcel.repository.yum.primary import listed_files
 from kubeparcel.repository.yum.xml_elements import iterate_elements
 from kubeparcel.sources.archive import unpack_programs
 from kubeparcel.sources.http.download import HttpTransport

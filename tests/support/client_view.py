@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
-from kubeparcel.packages.index_stream import plain_blocks
+from kubeparcel.packages.payload_stream import plain_blocks
 
 Suites = dict[str, dict[str, str]]
 """The SHA-256 of packages by file name, in each suite."""

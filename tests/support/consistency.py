@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
-from kubeparcel.packages.index_stream import plain_blocks
+from kubeparcel.packages.payload_stream import plain_blocks
 from tests.support import client_view
 from tests.support.kill_at_syscall import InterruptiblePublisher, KillPoint
 

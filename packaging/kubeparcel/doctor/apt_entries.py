@@ -10,10 +10,8 @@ from kubeparcel.doctor.apt_suite import SuiteContext
 from kubeparcel.doctor.findings import CheckKind
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages import limits
-from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.index_stream import stanzas
-from kubeparcel.repository.apt.release import parse_entry
+from kubeparcel.repository.apt.packages import parse_entry, stanzas
 from kubeparcel.repository.model import Package
 
 _DIGEST_FIELDS = {"sha256": "sha256", "sha512": "sha512", "sha1": "sha1", "md5": "md5sum"}
@@ -33,10 +31,7 @@ def read_entries(name: str, blocks: Iterable[bytes]) -> Entries:
     """Parse the plain bytes of an index. Raises LimitExceeded."""
     entries = Entries([], [])
     kept = 0
-    for stanza in stanzas(name, blocks):
-        fields = deb_metadata.parse_fields(stanza)
-        if not fields:
-            continue
+    for fields in filter(None, stanzas(name, blocks)):
         try:
             package = parse_entry(fields)
         except (MalformedData, ConfigurationError, KeyError) as error:
@@ -44,7 +39,7 @@ def read_entries(name: str, blocks: Iterable[bytes]) -> Entries:
             problem = f"field {error} is missing" if isinstance(error, KeyError) else str(error).split("\n")[0]
             entries.problems.append(f"{label[:_MAX_LABEL]}: {problem[:_MAX_LABEL]}")
         else:
-            digests = {algorithm: fields[name] for algorithm, name in _DIGEST_FIELDS.items() if fields.get(name)}
+            digests = {name: fields[field] for name, field in _DIGEST_FIELDS.items() if fields.get(field)}
             entries.packages.append((package, digests))
             kept += sum(map(len, digests.values())) + len(package.dependencies) + len(package.path)
             limits.INDEX_TEXT.check(kept, name)

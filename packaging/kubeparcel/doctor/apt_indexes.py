@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from kubeparcel.doctor.apt_entries import Entries, read_entries
 from kubeparcel.doctor.apt_suite import SUFFIXES, SuiteContext
-from kubeparcel.doctor.findings import CheckKind, Fault, FileDigest, Hasher, differences, hash_blocks
+from kubeparcel.doctor.findings import CheckKind, Fault, FileDigest, differences, hash_blocks
+from kubeparcel.doctor.index_file import IndexFile, read_index
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.packages import limits
-from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.index_stream import plain_blocks
 from kubeparcel.repository.storage.base import check_path
 
 UNSUPPORTED_SUFFIXES = SUFFIXES[5:]
@@ -45,18 +43,6 @@ def mismatches(path: str, listed: FileDigest, actual: FileDigest) -> Iterator[Fa
         yield Fault(CheckKind.INDEXES, expected, found, path, _MISMATCH_HINT)
 
 
-class _Form(NamedTuple):
-    """One form of an index as it was read: its digest, that of its text, its entries, and why it cannot be read.
-
-    `text_digest` is empty if it cannot be decompressed, `entries` is None also if they were not wanted.
-    """
-
-    actual: FileDigest
-    text_digest: str
-    entries: Entries | None
-    problem: str
-
-
 def check_packages_index(context: SuiteContext, index: str, forms: Mapping[str, FileDigest]) -> Entries | None:
     """Check each form of an index of packages; return the entries of one, if possible a valid one."""
     texts: set[str] = set()
@@ -69,15 +55,15 @@ def check_packages_index(context: SuiteContext, index: str, forms: Mapping[str, 
         if form is None:
             missing += [path] if path else []
             continue
-        faults = list(mismatches(path, forms[suffix], form.actual))
+        faults = list(mismatches(path, forms[suffix], form.packed))
         if form.problem and not faults:
             faults.append(Fault(CheckKind.INDEXES, "a complete file", form.problem, path, _INCOMPLETE_HINT))
         context.subject.add_faults(faults)
         if faults:
             doubtful = doubtful or form.entries
-        elif form.text_digest:
+        elif form.text:
             valid = valid or form.entries
-            texts.add(form.text_digest)
+            texts.add(form.text.digests["sha256"])
     _report_missing(context, missing, fallback=valid is not None)
     _check_forms_agree(context, index, forms, texts)
     best = valid or doubtful
@@ -85,30 +71,21 @@ def check_packages_index(context: SuiteContext, index: str, forms: Mapping[str, 
     return best
 
 
-def _read_form(context: SuiteContext, path: str, listed: FileDigest, *, parse: bool) -> _Form | None:
-    """Read one form of an index in one pass; None if it does not exist."""
-    supported = posixpath.splitext(path)[1] not in UNSUPPORTED_SUFFIXES
+def _read_form(
+    context: SuiteContext, path: str, listed: FileDigest, *, parse: bool
+) -> IndexFile[Entries | None] | None:
+    """Read one form of an index; None if it does not exist. Its entries are None unless it is parsed."""
 
-    def use(blocks: Iterator[bytes]) -> _Form:
-        packed, text = Hasher(listed.digests), Hasher(["sha256"])
-        passed = packed.pass_on(blocks, min(listed.size, limits.INDEX.maximum))
-        entries, problem = None, ""
-        try:
-            plain = text.pass_on(plain_blocks(path, passed if supported else ()), limits.INDEX.maximum)
-            if parse:
-                entries = read_entries(path, plain)
-            for _ in plain:
-                pass
-        except MalformedData as error:
-            problem = str(error)
-        for _ in passed:
-            pass
-        usable = supported and not problem
-        return _Form(
-            packed.result, text.result.digests["sha256"] if usable else "", entries if usable else None, problem
-        )
+    def use(blocks: Iterator[bytes]) -> IndexFile[Entries | None]:
+        is_supported = posixpath.splitext(path)[1] not in UNSUPPORTED_SUFFIXES
+        read = functools.partial(read_entries, path) if parse else _skip
+        return read_index(path, blocks, listed, ["sha256"], read if is_supported else None)
 
     return context.reader.stream(path, use)
+
+
+def _skip(_: Iterator[bytes]) -> None:
+    """Parse nothing: another form of the index was parsed."""
 
 
 def _report_missing(context: SuiteContext, missing: list[str], *, fallback: bool) -> None:

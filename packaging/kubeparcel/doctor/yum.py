@@ -6,19 +6,11 @@ import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from kubeparcel.doctor import locations, yum_primary
-from kubeparcel.doctor.findings import (
-    NO_SIGNATURE,
-    UNREADABLE_INDEX,
-    CheckKind,
-    FileDigest,
-    Hasher,
-    Subject,
-    differences,
-)
+from kubeparcel.doctor.findings import NO_SIGNATURE, UNREADABLE_INDEX, CheckKind, FileDigest, Subject, differences
+from kubeparcel.doctor.index_file import read_index
 from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader, read_limited
 from kubeparcel.doctor.selection import Selection
@@ -27,13 +19,10 @@ from kubeparcel.doctor.yum_primary import MetadataEntries
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import LimitExceeded, MalformedData
-from kubeparcel.packages.index_stream import plain_blocks
 from kubeparcel.repository.storage.base import check_path
-from kubeparcel.repository.yum.primary import base_and_path
-from kubeparcel.repository.yum.xml_elements import iterate_elements
+from kubeparcel.repository.yum import primary
 from kubeparcel.sanitize import is_number
 
-_REPO = "{http://linux.duke.edu/metadata/repo}"
 _ALGORITHMS = ("sha256", "sha384", "sha512")
 _REQUIRED = ("primary", "filelists", "other")
 _METADATA_HINT = "dnf and zypper reject the repository. Publish again, or run createrepo_c."
@@ -141,39 +130,26 @@ def _check_metadata(context: _Context, repomd: bytes, required: Sequence[str]) -
 
 def _listed_files(context: _Context, repomd: bytes, path: str) -> list[Element]:
     try:
-        return listed_files(repomd)
+        return primary.listed_files(repomd)
     except MalformedData as error:
         context.add_finding("XML", str(error), path)
         return []
 
 
-def listed_files(repomd: bytes) -> list[Element]:
-    """Return the entries of a repomd.xml, one for each file. Raises MalformedData."""
-    files = [element for element in iterate_elements("repomd.xml", [repomd]) if element.tag == f"{_REPO}data"]
-    limits.REPOMD_FILES.check(len(files), "repomd.xml")
-    return files
-
-
-class _MetadataFile(NamedTuple):
-    """A metadata file as it was read: its digest, that of its text, its entries, and why it cannot be read."""
-
-    packed: FileDigest
-    text: FileDigest
-    entries: MetadataEntries | None
-    problem: str
-
-
 def _check_file(context: _Context, entry: Element, kind: str) -> MetadataEntries | None:
     """Check a metadata file, compressed and decompressed; return its entries if it is required."""
-    location = entry.find(f"{_REPO}location")
+    location = entry.find(f"{primary.REPO}location")
     try:
-        base, name = ("", check_path("")) if location is None else base_and_path(location)
+        base, name = ("", check_path("")) if location is None else primary.base_and_path(location)
         path = locations.locate(context.reader, context.base, base, name)
     except (ConfigurationError, ValueError) as error:
         context.add_finding("a path below the repository, or a URL", str(error).splitlines()[0], kind)
         return None
     listed, listed_text = (listed_digest(entry, prefix) for prefix in ("", "open-"))
-    file = locations.stream(context.reader, path, functools.partial(_read_file, name, kind, listed, listed_text))
+    parse = functools.partial(yum_primary.read_entries, kind) if kind in _REQUIRED else None
+    file = locations.stream(
+        context.reader, path, lambda blocks: read_index(name, blocks, listed, listed_text.digests, parse)
+    )
     if file is None:
         context.add_finding(f"the file of {kind}", "file not found", path)
         return None
@@ -182,27 +158,9 @@ def _check_file(context: _Context, entry: Element, kind: str) -> MetadataEntries
         if valid:
             context.add_finding("a complete file", file.problem, path)
         return None
-    if valid and kind in _REQUIRED:
+    if valid and file.text:
         _matches(context, entry, "open-", listed_text, file.text, path)
     return file.entries
-
-
-def _read_file(
-    name: str, kind: str, listed: FileDigest, listed_text: FileDigest, blocks: Iterator[bytes]
-) -> _MetadataFile:
-    """Read a metadata file in one pass."""
-    packed, text = Hasher(listed.digests), Hasher(listed_text.digests)
-    most = limits.INDEX.maximum
-    passed = packed.pass_on(blocks, min(listed.size, most) if listed.size >= 0 else most)
-    entries, problem = None, ""
-    if kind in _REQUIRED:
-        try:
-            entries = yum_primary.read_entries(kind, text.pass_on(plain_blocks(name, passed), most))
-        except MalformedData as error:
-            problem = str(error)
-    for _ in passed:
-        pass
-    return _MetadataFile(packed.result, text.result, entries, problem)
 
 
 def listed_digest(entry: Element, prefix: str) -> FileDigest:
@@ -210,9 +168,9 @@ def listed_digest(entry: Element, prefix: str) -> FileDigest:
 
     Those of decompressed data have the prefix `open-`.
     """
-    checksum = entry.find(f"{_REPO}{prefix}checksum")
+    checksum = entry.find(f"{primary.REPO}{prefix}checksum")
     algorithm = "none" if checksum is None else checksum.attrib.get("type", "none")
-    size = entry.findtext(f"{_REPO}{prefix}size") or ""
+    size = entry.findtext(f"{primary.REPO}{prefix}size") or ""
     digests = {algorithm: (checksum.text or "").strip()} if checksum is not None and algorithm in _ALGORITHMS else {}
     return FileDigest(int(size) if is_number(size) else -1, digests)
 
@@ -220,7 +178,7 @@ def listed_digest(entry: Element, prefix: str) -> FileDigest:
 def _matches(context: _Context, entry: Element, prefix: str, listed: FileDigest, actual: FileDigest, path: str) -> bool:
     """Check the size and digest of a file, or with the prefix `open-`, of its decompressed data."""
     label = "decompressed: " if prefix else ""
-    checksum = entry.find(f"{_REPO}{prefix}checksum")
+    checksum = entry.find(f"{primary.REPO}{prefix}checksum")
     if not listed.digests and (checksum is not None or not prefix):
         context.subject.add_finding(
             CheckKind.INDEXES,

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from kubeparcel.files import translate_os_errors
 from kubeparcel.packages import limits
-from kubeparcel.packages.compression import COMPRESSIONS, ERRORS, MAGIC_SIZE, count_zstd_frames, decompression_error
+from kubeparcel.packages.compression import (
+    COMPRESSIONS,
+    ERRORS,
+    MAGIC_SIZE,
+    compression_by_suffix,
+    count_zstd_frames,
+    decompression_error,
+)
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.limits import Limit
 
@@ -58,6 +65,25 @@ class FileSection(PackedData):
         """Read what is left, for the hashes."""
         while self._hashes and self.read(BLOCK_SIZE):
             pass
+
+
+class _Blocks(PackedData):
+    """A file of blocks; its size is what has been read so far."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._blocks = iter(blocks)
+        self._rest = memoryview(b"")
+        self.size = 0
+
+    def read(self, size: int = -1) -> bytes:
+        while not self._rest:
+            block = next(self._blocks, None)
+            if block is None:
+                return b""
+            self._rest = memoryview(block)
+        data, self._rest = bytes(self._rest[:size]), self._rest[size:]
+        self.size += len(data)
+        return data
 
 
 class PayloadStream:
@@ -162,3 +188,10 @@ def open_payload(
         raise MalformedData(f"{name} is not compressed with {compression}")
     frames = section.count_zstd_frames(name) if compression == "zstd" else 0
     return PayloadStream(codec.open_stream(section), name, limit, section, time_limit, frames, hashes)
+
+
+def plain_blocks(name: str, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the plain bytes of an index, decompressed by its suffix. Raises MalformedData, also above the limits."""
+    packed = _Blocks(blocks)
+    source = COMPRESSIONS[compression_by_suffix(name)].open_stream(packed)
+    return map(bytes, PayloadStream(source, name, limits.INDEX, packed, limits.INDEX_TIME).rest())

@@ -9,11 +9,10 @@ from contextlib import suppress
 from dataclasses import replace
 
 from kubeparcel.model import Format
-from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
-from kubeparcel.packages.index_stream import plain_blocks, stanzas
+from kubeparcel.packages.payload_stream import plain_blocks
 from kubeparcel.repository import state_file
-from kubeparcel.repository.apt import release
+from kubeparcel.repository.apt.packages import parse_entry, stanzas
 from kubeparcel.repository.candidates.read import parse_package
 from kubeparcel.repository.index_entries import read_published
 from kubeparcel.repository.model import Package, State, Suites, index_folder, split_side_path
@@ -67,10 +66,9 @@ def _side_files(storage: Storage, state: State) -> dict[str, dict[str, str]]:
 
 
 def _debs(compressed: bytes) -> Iterator[Package]:
-    for stanza in stanzas("Packages.gz", plain_blocks("Packages.gz", [compressed])):
-        fields = deb_metadata.parse_fields(stanza)
+    for fields in stanzas("Packages.gz", plain_blocks("Packages.gz", [compressed])):
         if "package" in fields:
-            yield release.parse_entry(fields)
+            yield parse_entry(fields)
 
 
 def _rpms(storage: Storage, folder: str, cache: PackageCache) -> Iterator[Package]:

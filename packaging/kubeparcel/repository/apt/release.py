@@ -15,11 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kubeparcel.model import Format
-from kubeparcel.packages.deb import deb_metadata
-from kubeparcel.packages.numbers import parse_number
 from kubeparcel.repository.model import DAY, Indexes, Package, RepositoryOptions, index_folder
-from kubeparcel.repository.storage.base import check_path
 
 if TYPE_CHECKING:
     from kubeparcel.repository.package_cache import LoadParts
@@ -49,18 +45,6 @@ def index_texts(packages: Sequence[Package], load: LoadParts) -> dict[str, bytes
             text.write(f"\n{part.primary}".encode() if text.tell() else part.primary.encode())
         texts[arch] = text.getvalue()
     return texts
-
-
-def parse_entry(fields: Mapping[str, str]) -> Package:
-    """Return the package of a stanza, by its SHA-512 where it has no SHA-256.
-
-    Raises KeyError naming a missing field, MalformedData or ConfigurationError for an invalid one.
-    """
-    identity = deb_metadata.identity(fields)
-    path = check_path(fields["filename"].removeprefix("./"))
-    size = parse_number(fields["size"], "its Size field")
-    digest = fields.get("sha256") or fields["sha512"]
-    return Package(Format.DEB, *identity, digest, size, digest, deb_metadata.dependencies(fields), path)
 
 
 def build_indexes(suite: str, texts: Mapping[str, bytes], options: RepositoryOptions, now: int) -> Indexes:

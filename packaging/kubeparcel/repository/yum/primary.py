@@ -8,6 +8,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from kubeparcel.model import Format
+from kubeparcel.packages import limits
 from kubeparcel.packages.numbers import parse_number
 from kubeparcel.packages.relations import PACKAGE_NAME
 from kubeparcel.packages.rpm.tags import XML_OPERATORS
@@ -15,7 +16,7 @@ from kubeparcel.repository.model import Package
 from kubeparcel.repository.storage.base import check_path
 from kubeparcel.repository.yum.xml_elements import iterate_elements
 
-_REPO = "{http://linux.duke.edu/metadata/repo}"
+REPO = "{http://linux.duke.edu/metadata/repo}"
 _COMMON = "{http://linux.duke.edu/metadata/common}"
 _RPM = "{http://linux.duke.edu/metadata/rpm}"
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
@@ -58,14 +59,17 @@ def base_and_path(location: Element) -> tuple[str, str]:
     return base, check_path(path)
 
 
+def listed_files(repomd: bytes) -> list[Element]:
+    """Return the elements of the files that a repomd.xml lists. Raises MalformedData."""
+    files = [element for element in iterate_elements("repomd.xml", [repomd]) if element.tag == f"{REPO}data"]
+    limits.REPOMD_FILES.check(len(files), "repomd.xml")
+    return files
+
+
 def metadata_locations(repomd: bytes) -> dict[str, str]:
     """Return the path of each metadata file by its type. Raises MalformedData."""
-    locations = {}
-    for element in iterate_elements("repomd.xml", [repomd]):
-        location = element.find(f"{_REPO}location")
-        if location is not None:
-            locations[element.get("type", "")] = location.get("href", "")
-    return locations
+    locations = ((element, element.find(f"{REPO}location")) for element in listed_files(repomd))
+    return {e.get("type", ""): location.get("href", "") for e, location in locations if location is not None}
 
 
 def parse_package(element: Element) -> PrimaryEntry:
