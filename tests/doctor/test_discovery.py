@@ -31,8 +31,7 @@ def test_discover_finds_apt_and_yum_repositories_below_a_folder(published):
     ],
 )
 def test_location_of_a_part_of_a_repository_is_accepted(published, path, suites, yum_folders):
-    reader, suite = open_reader(f"{published}/{path}")
-    discovered = discovery.discover(reader, [suite] if suite else [])
+    discovered = discovery.discover(*open_reader(f"{published}/{path}", suites=()))
     assert [found.folder for found in discovered.suites] == suites
     assert discovered.yum_folders == yum_folders
 

@@ -44,7 +44,7 @@ def doctor(
         require_writable(Path.cwd() / junit, "--junit")
     suites, arches, components = map(split_list, (suite, arch, component))
     request = ExaminationRequest(
-        absolute_location(path), key, suites, arches, components, split_list(follow), quick, horizon
+        absolute_location(path), key, suites, arches, split_list(follow), components, quick, horizon
     )
     report = examine(request, console.create_log(quiet))
     if junit:

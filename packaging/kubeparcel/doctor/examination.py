@@ -13,7 +13,7 @@ from kubeparcel.doctor.attestations import check_attestations, is_promised
 from kubeparcel.doctor.discovery import Discovery, nothing_found
 from kubeparcel.doctor.findings import UNREADABLE_INDEX, CheckKind, Subject
 from kubeparcel.doctor.keys import DEFAULT_HORIZON_DAYS, TrustedKeys, certificate_keys, load_trusted_keys
-from kubeparcel.doctor.locations import open_reader
+from kubeparcel.doctor.locations import RepositoryQuery, open_reader
 from kubeparcel.doctor.mirrors import find_repository
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.report import DoctorReport
@@ -23,21 +23,14 @@ from kubeparcel.garbage import fewer_collections
 
 
 @dataclass(frozen=True)
-class ExaminationRequest:
-    """What to examine: a URL or folder, and how.
+class ExaminationRequest(RepositoryQuery):
+    """What to examine, and how; `components` limit it too.
 
-    `key` is a file with the public keys to trust, or the name of a key; without it, the keys that the repository offers
-    are trusted. `suites`, `arches` and `components` limit the examination. `follow` has additional hosts that
-    redirects, indexes and mirrorlists may lead to. `quick` skips package files. Keys and signatures must remain valid
-    for `horizon_days` from `now` (Unix time, the current time if None).
+    `quick` skips package files. Keys and signatures must remain valid for `horizon_days` from `now` (Unix time, the
+    current time if None).
     """
 
-    location: str
-    key: str = ""
-    suites: Sequence[str] = ()
-    arches: Sequence[str] = ()
     components: Sequence[str] = ()
-    follow: Sequence[str] = ()
     quick: bool = False
     horizon_days: int = DEFAULT_HORIZON_DAYS
     now: float | None = None
@@ -53,8 +46,7 @@ def examine(request: ExaminationRequest, log: Log) -> DoctorReport:
     Of a mirrorlist or metalink, the first usable mirror is examined, on its own host or one in `follow`. Raises
     UsageError if there is no repository, Unreachable or DownloadError if it cannot be read.
     """
-    reader, suite = open_reader(request.location, request.follow)
-    suites = (*request.suites, *([suite] if suite else []))
+    reader, suites = open_reader(request.location, request.follow, request.suites)
     return examine_reader(reader, request, log, suites)
 
 

@@ -14,7 +14,7 @@ from kubeparcel.doctor.discovery import Discovery, Suite, nothing_found
 from kubeparcel.doctor.findings import Subject
 from kubeparcel.doctor.locations import open_reader
 from kubeparcel.doctor.mirrors import find_repository
-from kubeparcel.doctor.reader import RepositoryReader
+from kubeparcel.doctor.reader import RepositoryReader, doctor_hint
 from kubeparcel.doctor.selection import Selection
 from kubeparcel.model import Format
 from kubeparcel.packages.versions import split_version
@@ -91,8 +91,7 @@ def read_inventory(location: str, suites: Sequence[str], log: Log, follow: Seque
     Without a state file it is read from the indexes. Redirects may lead to the hosts in `follow`. Raises UsageError
     if there is no repository or suite, and as `open_reader` and the reader do.
     """
-    reader, suite = open_reader(location, follow)
-    names = tuple(dict.fromkeys((*suites, *([suite] if suite else []))))
+    reader, names = open_reader(location, follow, suites)
     now = time.time()
     state = _load_state(reader, log)
     if state is not None:
@@ -178,7 +177,9 @@ def _from_indexes(reader: RepositoryReader, discovery: Discovery, now: float, lo
         releases.append(fields)
         suites.append(_apt_suite(context, fields, now, log))
     for folder in discovery.yum_folders:
-        subject = yum.read_packages(reader, folder, discovery.subject_name(folder))
+        subject = yum.check_yum_repository(
+            reader, folder, discovery.subject_name(folder), None, Selection(), yum.PRIMARY
+        )
         packages = _readable_packages(subject, subject.packages, reader, log)
         suites.append(ListedSuite(_label(subject), Format.RPM, _architectures(packages or ()), packages))
     values = {name: {fields[name] for fields in releases if fields.get(name)} for name in _IDENTITY}
@@ -210,7 +211,7 @@ def _readable_packages(
     valid = frozenset(filter(_is_valid, packages))
     if subject.findings or len(valid) < len(frozenset(packages)):
         missing = "some entries are invalid and not listed" if subject.complete else "its indexes cannot be read"
-        log.warn(printable(f"{subject.name}: {missing}. Details: inv doctor {redact_url(reader.location)}"))
+        log.warn(printable(f"{subject.name}: {missing}. {doctor_hint(reader)}"))
     return valid if subject.complete else None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from posixpath import join
 
 from kubeparcel.doctor.discovery import Discovery
 from kubeparcel.doctor.findings import NO_KEY, CheckKind, Subject
@@ -164,18 +165,14 @@ def read_key(key: str) -> bytes:
 def _offered_keys(reader: RepositoryReader, discovery: Discovery) -> bytes:
     """Return the public keys in the usual places of a repository."""
     bases = (suite.base for suite in discovery.suites)
-    paths = [_join(folder, "repodata/repomd.xml.key") for folder in discovery.yum_folders]
+    paths = [join(folder, "repodata/repomd.xml.key") for folder in discovery.yum_folders]
     for folder in dict.fromkeys(("", *bases, *discovery.yum_folders)):
         names = reader.list_folder(folder) or ()
         listed = [name for name in names if name.endswith(_KEY_SUFFIXES) and name != "Release.gpg"][:_MAX_LISTED_KEYS]
-        paths += [_join(folder, name) for name in dict.fromkeys((*_KEY_NAMES, *listed))]
+        paths += [join(folder, name) for name in dict.fromkeys((*_KEY_NAMES, *listed))]
     distinct = list(dict.fromkeys(paths))[:_MAX_KEY_FILES]
     files = (reader.read(path, _MAX_KEY_SIZE) or b"" for path in distinct)
     return b"".join(dict.fromkeys(openpgp.dearmor(f) for f in files if openpgp.is_key(f)))
-
-
-def _join(folder: str, name: str) -> str:
-    return f"{folder}/{name}".lstrip("/")
 
 
 def read_keys(key: str) -> tuple[PublicKey, ...]:

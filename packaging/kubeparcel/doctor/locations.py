@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlparse
 
@@ -20,17 +21,35 @@ from kubeparcel.sources.http.urls import check_url, is_host, redact_url
 _SUITE_OR_METADATA = re.compile(r"/(?:dists/(?P<suite>.+?)|repodata)(?:/(?:In)?Release|/repomd\.xml)?/*$")
 
 
-def open_reader(location: str, follow: Iterable[str] = ()) -> tuple[RepositoryReader, str]:
-    """Return a reader, and the apt suite that the location names, if any.
+@dataclass(frozen=True)
+class RepositoryQuery:
+    """A repository, and what of it: some suites and architectures, or all.
 
-    `follow` has additional hosts that redirects and indexes may lead to. The location is a folder or a URL, of the
+    `key` is a file with the public keys to trust, or the name of a key; without it, the keys that the repository offers
+    are trusted. `follow` has additional hosts that redirects, indexes and mirrorlists may lead to.
+    """
+
+    location: str
+    key: str = ""
+    suites: Sequence[str] = ()
+    arches: Sequence[str] = ()
+    follow: Sequence[str] = ()
+
+
+def open_reader(
+    location: str, follow: Iterable[str] = (), suites: Sequence[str] = ()
+) -> tuple[RepositoryReader, Sequence[str]]:
+    """Return a reader, and `suites` with the apt suite that the location names, if any.
+
+    The location is a folder or a URL, of the
     repository, of a suite (`…/dists/NAME`) or of a yum repository's repodata.
     Raises UsageError if it is neither, ToolError if obstore is needed and not installed.
     """
     match = _SUITE_OR_METADATA.search(location)
     if not match:
-        return open_location(location, follow), ""
-    return open_location(location[: match.start()], follow), match["suite"] or ""
+        return open_location(location, follow), suites
+    named = [match["suite"]] if match["suite"] else []
+    return open_location(location[: match.start()], follow), tuple(dict.fromkeys((*suites, *named)))
 
 
 def open_location(location: str, follow: Iterable[str] = ()) -> RepositoryReader:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from kubeparcel.console import Log
 from kubeparcel.doctor import locations
@@ -19,9 +20,10 @@ from kubeparcel.doctor.package_contents import (
     file_checks,
     read_bytes,
 )
-from kubeparcel.doctor.reader import RepositoryReader
+from kubeparcel.doctor.reader import FolderReader, RepositoryReader
 from kubeparcel.doctor.signatures import SIGN_RPM_HINT, rpm_signature_faults
 from kubeparcel.errors import ExternalError
+from kubeparcel.files import translate_os_errors
 from kubeparcel.model import Format
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.rpm import header as rpm_header
@@ -127,6 +129,37 @@ def check_file(reader: RepositoryReader, check: FileCheck, keys: TrustedKeys) ->
     """Read a file and compare it with its index entry."""
     file = locations.stream(reader, check.path, lambda blocks: read_bytes(check, blocks))
     return check_bytes(reader, check, file, keys)
+
+
+def fetch(reader: RepositoryReader, check: FileCheck, target: Path) -> PackageBytes | None:
+    """Read a package while it is written to a file; after a broken connection, from its beginning again."""
+
+    def write(blocks: Iterator[bytes]) -> PackageBytes:
+        with translate_os_errors(target), target.open("wb") as file:
+
+            def written() -> Iterator[bytes]:
+                for block in blocks:
+                    file.write(block)
+                    yield block
+
+            return read_bytes(check, written())
+
+    return locations.stream(reader, check.path, write)
+
+
+def local_path(reader: RepositoryReader, check: FileCheck) -> Path | None:
+    """Return the path of a package in a local repository."""
+    return reader.root / check.path if isinstance(reader, FolderReader) and "://" not in check.path else None
+
+
+def read_local(check: FileCheck, path: Path) -> PackageBytes | None:
+    """Read a local copy of a package; None if it does not exist."""
+    return FolderReader(path.parent).stream(path.name, lambda blocks: read_bytes(check, blocks))
+
+
+def check_local(check: FileCheck, path: Path, file: PackageBytes | None, keys: TrustedKeys) -> FileResult:
+    """Compare a local copy of a package, which was read before, with its index entry."""
+    return check_bytes(FolderReader(path.parent), replace(check, path=path.name), file, keys)
 
 
 def check_bytes(reader: RepositoryReader, check: FileCheck, file: PackageBytes | None, keys: TrustedKeys) -> FileResult:

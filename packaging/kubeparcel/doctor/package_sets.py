@@ -91,8 +91,7 @@ def open_packages(location: str, query: PackageQuery, log: Log) -> Iterator[Pack
     if path and files:
         yield _select(_local_source(path, files), query, cache)
         return
-    reader, suite = open_reader(location, query.follow)
-    suites = (*query.suites, *([suite] if suite else []))
+    reader, suites = open_reader(location, query.follow, query.suites)
     with open_published(reader, suites, query.key, query.arches, log) as source:
         if source is None:
             raise (

@@ -8,11 +8,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubeparcel.console import Log
-from kubeparcel.doctor import apt, locations, yum
+from kubeparcel.doctor import apt, yum
 from kubeparcel.doctor.apt_entries import locate_files
 from kubeparcel.doctor.apt_release import check_release
 from kubeparcel.doctor.apt_suite import SuiteContext
@@ -21,14 +21,13 @@ from kubeparcel.doctor.findings import CheckKind, Subject
 from kubeparcel.doctor.keys import TrustedKeys, load_trusted_keys
 from kubeparcel.doctor.mirrors import find_repository
 from kubeparcel.doctor.package_contents import FileCheck, file_checks
-from kubeparcel.doctor.package_files import check_file
-from kubeparcel.doctor.reader import FolderReader, RepositoryReader
+from kubeparcel.doctor.package_files import check_local, fetch, local_path, read_local
+from kubeparcel.doctor.reader import RepositoryReader, doctor_hint
 from kubeparcel.doctor.selection import Selection
 from kubeparcel.errors import CheckFailed
 from kubeparcel.reports.results import Finding
 from kubeparcel.repository.model import Package
 from kubeparcel.sanitize import printable
-from kubeparcel.sources.http.urls import redact_url
 
 _INDEX_SIGNATURES = (CheckKind.INRELEASE, CheckKind.RELEASE_GPG, CheckKind.REPOMD)
 ABSENT = "file not found"
@@ -100,7 +99,7 @@ def _examine(
     for suite in discovery.suites:
         yield _examine_suite(SuiteContext(reader, suite, Subject(discovery.subject_name(suite)), selection), keys)
     for folder in discovery.yum_folders:
-        yield yum.read_packages(reader, folder, discovery.subject_name(folder), keys, selection)
+        yield yum.check_yum_repository(reader, folder, discovery.subject_name(folder), keys, selection, yum.PRIMARY)
 
 
 def _examine_suite(context: SuiteContext, keys: TrustedKeys) -> Subject:
@@ -120,7 +119,7 @@ def _require_valid(
     subject: Subject, keys: TrustedKeys, reader: RepositoryReader, log: Log, *, key_required: bool
 ) -> None:
     """Raise CheckFailed if the indexes cannot be trusted; warn if nothing is signed, and of what clients reject."""
-    hint = f"Details: inv doctor {redact_url(reader.location)}"
+    hint = doctor_hint(reader)
     signatures = [finding for kind in _INDEX_SIGNATURES for finding in subject.findings.get(kind, ())]
     fatal = [finding for finding in signatures if finding.found != ABSENT]
     fatal += subject.findings.get(CheckKind.INDEXES, [])
@@ -159,33 +158,17 @@ class _Fetcher:
         if package in self.fetched:
             return self.fetched[package]
         check = self.files[package]
-        path = self._copy(check)
-        local = FolderReader(path.parent)
-        result = check_file(local, replace(check, path=path.name), self.keys)
+        path = local_path(self.reader, check)
+        if path:
+            file = read_local(check, path)
+        else:
+            path = self.folder / str(next(self.numbers)) / check.path.rpartition("/")[2]
+            path.parent.mkdir()
+            file = fetch(self.reader, check, path)
+        result = check_local(check, path, file, self.keys)
         if result.faults:
             fault = result.faults[0]
             finding = Finding(fault.expected, fault.found, check.path)
-            raise CheckFailed(
-                describe_finding(package.label, finding), f"Details: inv doctor {redact_url(self.reader.location)}"
-            )
+            raise CheckFailed(describe_finding(package.label, finding), doctor_hint(self.reader))
         self.fetched[package] = path
         return path
-
-    def _copy(self, check: FileCheck) -> Path:
-        """Return the local file, or a copy of a remote one with its own file name."""
-        if isinstance(self.reader, FolderReader) and "://" not in check.path:
-            return self.reader.root / check.path
-        target = self.folder / str(next(self.numbers)) / check.path.rpartition("/")[2]
-        target.parent.mkdir()
-
-        def write(blocks: Iterator[bytes]) -> int:
-            with target.open("wb") as file:
-                size = 0
-                for block in blocks:
-                    size += file.write(block)
-                    if size > check.package.size:
-                        break
-            return size
-
-        locations.stream(self.reader, check.path, write)
-        return target

@@ -37,6 +37,11 @@ class RepositoryReader(StorageReader, Protocol):
         """Return the names in a folder, folders with `/` at the end; None if listing fails."""
 
 
+def doctor_hint(reader: RepositoryReader) -> str:
+    """Return the hint for a repository that clients would reject."""
+    return f"Details: inv doctor {redact_url(reader.location)}"
+
+
 def read_limited(reader: RepositoryReader, path: str, limit: Limit) -> bytes | None:
     """Return a small file; None if it does not exist. Raises LimitExceeded if it is larger than the limit."""
     data = reader.stream(path, lambda blocks: first_bytes(blocks, limit.maximum + 1))

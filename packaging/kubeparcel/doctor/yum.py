@@ -25,6 +25,9 @@ from kubeparcel.sanitize import is_number
 
 _ALGORITHMS = ("sha256", "sha384", "sha512")
 _REQUIRED = ("primary", "filelists", "other")
+PRIMARY = ("primary",)
+"""The kinds of metadata that list packages."""
+
 _METADATA_HINT = "dnf and zypper reject the repository. Publish again, or run createrepo_c."
 
 
@@ -44,27 +47,32 @@ class _Context:
 
 
 def check_yum_repository(
-    reader: RepositoryReader, base: str, name: str, keys: TrustedKeys, selection: Selection
+    reader: RepositoryReader,
+    base: str,
+    name: str,
+    keys: TrustedKeys | None,
+    selection: Selection,
+    kinds: Sequence[str] = _REQUIRED,
 ) -> Subject:
-    """Check the metadata of a repository; package files are checked separately."""
-    context = _Context(reader, base, Subject(name))
-    repomd = _read_repomd(context)
-    _check_signature(context, repomd, keys)
-    return _check_packages(context, repomd, _REQUIRED, selection)
+    """Check the metadata files of a repository, or only those of some kinds; package files are checked separately.
 
-
-def read_packages(
-    reader: RepositoryReader, base: str, name: str, keys: TrustedKeys | None = None, selection: Selection | None = None
-) -> Subject:
-    """Return the packages of a repository from primary alone; findings are about what could not be read.
-
-    With `keys`, the signature of repomd.xml is checked too.
+    Without `keys`, signatures are not checked.
     """
     context = _Context(reader, base, Subject(name))
     repomd = _read_repomd(context)
     if keys:
         _check_signature(context, repomd, keys)
-    return _check_packages(context, repomd, ("primary",), selection or Selection())
+    metadata = dict(_check_metadata(context, repomd, kinds))
+    subject = context.subject
+    subject.complete = "primary" in metadata
+    if not subject.complete:
+        subject.mark_not_run(UNREADABLE_INDEX, CheckKind.ENTRIES)
+        return subject
+    packages = yum_primary.check_entries(subject, metadata, functools.partial(locations.locate, reader, base))
+    subject.packages = frozenset(package for package in packages if selection.has_arch(package.arch))
+    if packages and not subject.packages:
+        subject.add_remark(f"no packages for {selection}")
+    return subject
 
 
 def _read_repomd(context: _Context) -> bytes:
@@ -76,21 +84,6 @@ def _read_repomd(context: _Context) -> bytes:
         return b""
     context.subject.entry_files[path] = hashlib.sha256(data).hexdigest()
     return data
-
-
-def _check_packages(context: _Context, repomd: bytes, kinds: Sequence[str], selection: Selection) -> Subject:
-    metadata = dict(_check_metadata(context, repomd, kinds))
-    subject = context.subject
-    subject.complete = "primary" in metadata
-    if subject.complete:
-        locate = functools.partial(locations.locate, context.reader, context.base)
-        packages = yum_primary.check_entries(subject, metadata, locate)
-        subject.packages = frozenset(package for package in packages if selection.has_arch(package.arch))
-        if packages and not subject.packages:
-            subject.add_remark(f"no packages for {selection}")
-    else:
-        subject.mark_not_run(UNREADABLE_INDEX, CheckKind.ENTRIES)
-    return subject
 
 
 def _check_signature(context: _Context, repomd: bytes, keys: TrustedKeys) -> None:

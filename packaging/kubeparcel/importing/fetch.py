@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubeparcel.console import Log, quantity
-from kubeparcel.doctor import locations
 from kubeparcel.doctor.findings import CheckKind, Fault
 from kubeparcel.doctor.http_reader import HttpReader
-from kubeparcel.doctor.package_contents import FileCheck, PackageBytes, read_bytes
-from kubeparcel.doctor.package_files import FileResult, check_bytes
+from kubeparcel.doctor.package_contents import PackageBytes
+from kubeparcel.doctor.package_files import FileResult, check_local, fetch, local_path, read_local
 from kubeparcel.doctor.published_packages import describe_finding
-from kubeparcel.doctor.reader import FolderReader
+from kubeparcel.doctor.reader import doctor_hint
 from kubeparcel.errors import CheckFailed, ExternalError
 from kubeparcel.files import translate_os_errors
 from kubeparcel.importing.source import Source, SourceChanged
@@ -91,26 +90,23 @@ class _Fetcher:
         check = self.source.checks[package]
         sha256 = listed_sha256(package, self.store)
         if sha256 and self.store.has(sha256):
-            path = self.store.path(sha256)
+            cached = self.store.path(sha256)
             try:
-                return self._local(package, path)
+                return self._local(package, cached)
             except SourceChanged:
-                self.store.quarantine(path, package.label)
-        reader = self.source.reader
-        if isinstance(reader, FolderReader) and "://" not in check.path:
-            return self._local(package, reader.root / check.path)
+                self.store.quarantine(cached, package.label)
+        if path := local_path(self.source.reader, check):
+            return self._local(package, path)
         path = self.folder / str(next(self.numbers))
-        file = locations.stream(reader, check.path, lambda blocks: _read_and_write(check, blocks, path))
-        parsed = self._verified(package, path, file)
+        parsed = self._verified(package, path, fetch(self.source.reader, check, path))
         target = self.store.path(parsed.package.sha256)
         self.store.add_hashed(path, parsed.package.sha256)
         return ParsedFile(_stamp(target), parsed)
 
     def _local(self, package: Package, path: Path) -> ParsedFile:
         """Return a local file. Its stamp is taken first, so that a change after it was verified is noticed."""
-        check = self.source.checks[package]
         stamp = _stamp(path) if path.is_file() else None
-        file = FolderReader(path.parent).stream(path.name, lambda blocks: read_bytes(check, blocks)) if stamp else None
+        file = read_local(self.source.checks[package], path) if stamp else None
         parsed = self._verified(package, path, file)
         assert stamp is not None  # noqa: S101 - a missing file is a fault
         return ParsedFile(stamp, parsed)
@@ -118,9 +114,7 @@ class _Fetcher:
     def _verified(self, package: Package, path: Path, file: PackageBytes | None) -> ParsedPackage:
         """Return the metadata of a package whose bytes are at `path`. Raises SourceChanged and CheckFailed."""
         check = self.source.checks[package]
-        local = FileCheck(check.package, path.name, check.digests)
-        result = check_bytes(FolderReader(path.parent), local, file, self.source.keys)
-        self._require_valid(package, result)
+        self._require_valid(package, check_local(check, path, file, self.source.keys))
         assert file is not None  # noqa: S101 - a missing file is a fault
         try:
             parsed = parse_package(package.format, file.head, file.digest.size, file.digest.digests["sha256"])
@@ -131,7 +125,7 @@ class _Fetcher:
         return parsed
 
     def _require_valid(self, package: Package, result: FileResult) -> None:
-        details = f"Details: inv doctor {redact_url(self.source.reader.location)}"
+        details = doctor_hint(self.source.reader)
         path = redact_url(self.source.checks[package].path)
         ignored = (CheckKind.RPM_SIGNATURE, CheckKind.PACKET) if self.source.insecure else ()
         for fault in result.faults:
@@ -148,18 +142,6 @@ class _Fetcher:
 def _is_old_format(fault: Fault) -> bool:
     """Return whether a valid signature only has an old format: the package gets ours."""
     return fault.kind is CheckKind.PACKET and fault.found.startswith("version")
-
-
-def _read_and_write(check: FileCheck, blocks: Iterator[bytes], path: Path) -> PackageBytes:
-    """Read a package while it is written; after a broken connection it is called again."""
-    with translate_os_errors(path), path.open("wb") as file:
-
-        def written() -> Iterator[bytes]:
-            for block in blocks:
-                file.write(block)
-                yield block
-
-        return read_bytes(check, written())
 
 
 def _stamp(path: Path) -> FileStamp:

@@ -10,10 +10,10 @@ from kubeparcel.console import Log
 from kubeparcel.doctor.discovery import nothing_found
 from kubeparcel.doctor.findings import CheckKind, Subject
 from kubeparcel.doctor.keys import TrustedKeys
-from kubeparcel.doctor.locations import open_reader
+from kubeparcel.doctor.locations import RepositoryQuery, open_reader
 from kubeparcel.doctor.package_contents import FileCheck, file_checks
 from kubeparcel.doctor.published_packages import ABSENT, ExaminedIndexes, describe_finding, examine_indexes
-from kubeparcel.doctor.reader import FolderReader, RepositoryReader
+from kubeparcel.doctor.reader import FolderReader, RepositoryReader, doctor_hint
 from kubeparcel.errors import CheckFailed, UsageError
 from kubeparcel.packages.architectures import common_name
 from kubeparcel.repository.model import Package
@@ -78,17 +78,9 @@ class Source:
 
 
 @dataclass(frozen=True)
-class SourceQuery:
-    """Which repository, and what of it: `key` is a file with the trusted keys, or the name of a key.
+class SourceQuery(RepositoryQuery):
+    """What to import from; `insecure`: signatures are not required."""
 
-    `follow` has additional hosts that redirects and indexes may lead to.
-    """
-
-    location: str
-    key: str = ""
-    suites: Sequence[str] = ()
-    arches: Sequence[str] = ()
-    follow: Sequence[str] = ()
     insecure: bool = False
 
 
@@ -99,8 +91,7 @@ def open_source(query: SourceQuery, log: Log) -> Iterator[Source]:
     Raises CheckFailed if they are not, SourceChanged if they do not belong together, UsageError if there is no
     repository, or nothing for an architecture.
     """
-    reader, suite = open_reader(query.location, query.follow)
-    suites = (*query.suites, *([suite] if suite else []))
+    reader, suites = open_reader(query.location, query.follow, query.suites)
     key = "" if query.insecure else query.key
     with examine_indexes(reader, suites, key, query.arches, log) as examined:
         if examined is None:
@@ -131,13 +122,13 @@ def _origin(subject: Subject, examined: ExaminedIndexes, query: SourceQuery, log
     is_signed = not query.insecure and _require_signature(subject, examined.reader)
     for finding in subject.findings.get(CheckKind.INDEXES, ()):
         if finding.found.startswith(_UNREADABLE):
-            hint = f"Read less of it with --suite and --arch. {_details(examined.reader)}"
+            hint = f"Read less of it with --suite and --arch. {doctor_hint(examined.reader)}"
             raise CheckFailed(describe_finding(subject.name, finding), hint)
-        raise SourceChanged(describe_finding(subject.name, finding), _details(examined.reader))
+        raise SourceChanged(describe_finding(subject.name, finding), doctor_hint(examined.reader))
     if not subject.complete and CheckKind.ENTRIES not in subject.findings:
         raise CheckFailed(
             printable(f"{subject.name}: an index of packages has no form that can be read (plain, xz, gz, bz2, zst)."),
-            f"Its publisher has to add one, such as Packages.gz. {_details(examined.reader)}",
+            f"Its publisher has to add one, such as Packages.gz. {doctor_hint(examined.reader)}",
         )
     if not query.insecure:
         _require_current(subject, examined.reader, log)
@@ -165,12 +156,12 @@ def _require_signature(subject: Subject, reader: RepositoryReader) -> bool:
         return False
     if not present:
         found = f"{subject.name}: expected InRelease or Release.gpg, found neither."
-        raise CheckFailed(printable(found), f"--insecure accepts it without a signature. {_details(reader)}")
+        raise CheckFailed(printable(found), f"--insecure accepts it without a signature. {doctor_hint(reader)}")
     findings = by_kind[present[0]]
     weak = [finding for finding in by_kind[CheckKind.PACKET] if finding.found.startswith("digest")]
     for finding in (*findings, *weak):
         kind = SourceChanged if finding.found.startswith(_CHANGED) else CheckFailed
-        hint = f"Pass the key that its clients trust: --key FILE. {_details(reader)}"
+        hint = f"Pass the key that its clients trust: --key FILE. {doctor_hint(reader)}"
         raise kind(describe_finding(subject.name, finding), hint)
     return True
 
@@ -181,7 +172,7 @@ def _require_current(subject: Subject, reader: RepositoryReader, log: Log) -> No
     for finding in (*subject.findings.get(CheckKind.DATES, ()), *fields):
         raise CheckFailed(
             describe_finding(subject.name, finding),
-            f"Its publisher has to publish it again. --insecure accepts it. {_details(reader)}",
+            f"Its publisher has to publish it again. --insecure accepts it. {doctor_hint(reader)}",
         )
     kinds = (CheckKind.PACKET, CheckKind.SQV)
     for finding in [finding for kind in kinds for finding in subject.findings.get(kind, ())][:1]:
@@ -199,7 +190,3 @@ def _require_arches(source: Source, suites: Sequence[str], arches: Sequence[str]
             printable(f"{source.location} has no packages for {' and '.join(missing)}."),
             f"It has {', '.join(sorted(every)) or 'no packages at all'}.",
         )
-
-
-def _details(reader: RepositoryReader) -> str:
-    return f"Details: inv doctor {redact_url(reader.location)}"

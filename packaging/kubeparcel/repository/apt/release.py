@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from kubeparcel.model import Format
 from kubeparcel.repository.model import DAY, Indexes, Package, RepositoryOptions, index_folder
 
 if TYPE_CHECKING:
