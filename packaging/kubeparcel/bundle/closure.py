@@ -12,8 +12,7 @@ from kubeparcel.packages import limits
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.digest import hash_file
 from kubeparcel.packages.relations import Relation, parse_relations, satisfies
-from kubeparcel.packages.rpm import header, rpm_metadata, tags
-from kubeparcel.packages.rpm.header import Header
+from kubeparcel.packages.rpm import header, rpm_metadata
 
 Provided = tuple[str, str]
 """A name, a path or a capability, and its version or ''."""
@@ -57,14 +56,7 @@ def _rpm(file: Path) -> tuple[Sequence[tuple[Relation, ...]], Iterator[Provided]
     with translate_os_errors(file):
         content = hash_file(str(file), header.head_length)
     main = header.read_headers(content.head, content.size).main
-    needs = [(need,) for need in _relations(main, "depends") if not need.name.startswith(("rpmlib(", "("))]
+    needs = [(need,) for need in rpm_metadata.relations(main, "depends") if not need.name.startswith(("rpmlib(", "("))]
     name, version, _ = rpm_metadata.identity(main)
-    provides = [(relation.name, relation.version) for relation in _relations(main, "provides")]
+    provides = [(relation.name, relation.version) for relation in rpm_metadata.relations(main, "provides")]
     return needs, iter([(name, version), *provides, *((path, "") for path in rpm_metadata.file_paths(main))])
-
-
-def _relations(main: Header, kind: str) -> Iterator[Relation]:
-    names, flags, versions = tags.RELATIONS[kind]
-    for name, flag, version in header.rows(names, main.texts(names), main.numbers(flags), main.texts(versions)):
-        operator = tags.OPERATORS.get(flag & tags.SENSE_MASK, "")
-        yield Relation(name, operator if version else "", version)

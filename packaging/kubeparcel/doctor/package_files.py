@@ -71,6 +71,11 @@ def mark_not_run(subject: Subject, reason: str) -> None:
         subject.mark_not_run(reason, CheckKind.RPM_SIGNATURE)
 
 
+def reading_threads(reader: RepositoryReader) -> int:
+    """Return how many package files are read at a time."""
+    return _CONNECTIONS if isinstance(reader, HttpReader) else PROCESSORS
+
+
 def _check_all(reader: RepositoryReader, checks: Sequence[FileCheck], keys: TrustedKeys, log: Log) -> list[FileResult]:
     lock = threading.Lock()
     consecutive_errors = 0
@@ -91,10 +96,9 @@ def _check_all(reader: RepositoryReader, checks: Sequence[FileCheck], keys: Trus
             task.advance(check.package.size)
         return result
 
-    workers = _CONNECTIONS if isinstance(reader, HttpReader) else PROCESSORS
     total = sum(check.package.size for check in checks)
     with log.task("Examine", f"{len(checks):,} package files", total, "B") as task:
-        return parallel_map(work, checks, workers)
+        return parallel_map(work, checks, reading_threads(reader))
 
 
 def _record(subject: Subject, results: Sequence[tuple[FileCheck, FileResult]], keys: TrustedKeys) -> None:

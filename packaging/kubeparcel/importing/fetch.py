@@ -10,9 +10,8 @@ from pathlib import Path
 
 from kubeparcel.console import Log, quantity
 from kubeparcel.doctor.findings import CheckKind, Fault
-from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.package_contents import PackageBytes
-from kubeparcel.doctor.package_files import FileResult, check_local, fetch, local_path, read_local
+from kubeparcel.doctor.package_files import FileResult, check_local, fetch, local_path, read_local, reading_threads
 from kubeparcel.doctor.published_packages import describe_finding
 from kubeparcel.doctor.reader import doctor_hint
 from kubeparcel.errors import CheckFailed, ExternalError
@@ -27,9 +26,8 @@ from kubeparcel.repository.model import Package
 from kubeparcel.repository.package_cache import ParsedFile, ParsedPackage
 from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.store import Store
-from kubeparcel.threads import PROCESSORS, CancelToken, parallel_map
+from kubeparcel.threads import CancelToken, parallel_map
 
-_CONNECTIONS = 8
 _KEY_HINT = "If you trust that key, add it to the file that --key names: it may have several."
 _SHA256_LENGTH = 64
 _DIGESTS = "imported"
@@ -43,7 +41,6 @@ def fetch_packages(source: Source, packages: Sequence[Package], store: Store, lo
     ExternalError if it cannot be read.
     """
     total = sum(package.size for package in packages)
-    workers = _CONNECTIONS if isinstance(source.reader, HttpReader) else PROCESSORS
     with store.scratch() as folder, log.task("Fetch", quantity(len(packages), "packages"), total, "B") as task:
         fetcher = _Fetcher(source, store, folder)
 
@@ -53,7 +50,7 @@ def fetch_packages(source: Source, packages: Sequence[Package], store: Store, lo
             return fetched
 
         try:
-            return dict(zip(packages, parallel_map(work, packages, workers), strict=True))
+            return dict(zip(packages, parallel_map(work, packages, reading_threads(source.reader)), strict=True))
         except ExternalError as error:
             hint = "Complete packages were kept: run the same command again to continue."
             raise type(error)(error.message, "\n".join(filter(None, (error.hint, hint)))) from error

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kubeparcel.config.component_models import ComponentSpec
 
 
+_MODULE = re.compile(r'^module[ \t]+"?([^\s"]+)', re.MULTILINE)
 _REPLACED_BY_FOLDER = re.compile(r"=>[ \t]+\"?(\.{0,2}/\S*|\.\.?(?!\S))")
 
 
@@ -35,14 +36,20 @@ def check_module(spec: ComponentSpec, version: Version, source: Path) -> None:
     main_packages(spec, source)
     if not (source / "go.mod").is_file():
         return
-    declared = re.search(r'^module[ \t]+"?([^\s"]+)', (source / "go.mod").read_text("utf-8"), re.MULTILINE)
-    if declared and declared[1] != spec.go.module:
+    declared = declared_module((source / "go.mod").read_text("utf-8"))
+    if declared not in ("", spec.go.module):
         raise ConfigurationError(
-            f"{spec.go.module} {version} declares its path as {declared[1]} (go.mod).",
+            f"{spec.go.module} {version} declares its path as {declared} (go.mod).",
             "Set go.module to that path. A fork that keeps the path of its original is built from a git checkout: "
             "--source tree:DIR",
         )
     _go_mod(spec, version, source)
+
+
+def declared_module(go_mod: str) -> str:
+    """Return the module path that a go.mod declares; empty without one."""
+    match = _MODULE.search(go_mod)
+    return match[1] if match else ""
 
 
 def _go_mod(spec: ComponentSpec, version: Version, source: Path) -> str:

@@ -38,20 +38,8 @@ def fetch_to_store(artifact: Artifact, transport: Transport, store: Store, log: 
     if store.has(expected):
         return
     with store.lock(f"download-{expected}", token.raise_if_cancelled):
-        if store.has(expected):
-            return
-        part = store.partial(f"{artifact.name}-{artifact.arch}-{expected}")
-        resumed = part.exists()
-        with _progress(log, transport.verb, artifact.label) as on_progress:
-            actual = transport.copy(artifact.origin, part, on_progress, token)
-            if actual != expected and resumed:
-                # The partial file may have been of another file: start over.
-                part.unlink()
-                actual = transport.copy(artifact.origin, part, on_progress, token)
-        if actual != expected:
-            quarantined = store.quarantine(part, artifact.label, actual)
-            raise _digest_error(artifact, actual, transport, quarantined)
-        store.add_hashed(part, expected)
+        if not store.has(expected):
+            _download(artifact, Checksum("sha256", expected), transport, store, log, token)
 
 
 def fetch_by_checksum(
@@ -63,22 +51,26 @@ def fetch_by_checksum(
     if isinstance(recorded, str) and store.has(recorded) and _has_checksum(store.local_path(recorded), checksum):
         return recorded
     with store.lock(f"download-{checksum.digest[:64]}", token.raise_if_cancelled):
-        part = store.partial(f"{artifact.name}-{artifact.arch}-{checksum.digest[:64]}")
-        attempts = 2 if part.exists() else 1  # the partial file may have been of another file
-        for _ in range(attempts):
-            with _progress(log, transport.verb, artifact.label) as on_progress:
-                sha256 = transport.copy(artifact.origin, part, on_progress, token)
-            actual = file_checksum(part, checksum.kind)
-            if actual == checksum.digest:
-                store.add_hashed(part, sha256)
-                store.put_record(_CHECKSUMS, key, sha256)
-                return sha256
-            quarantined = store.quarantine(part, artifact.label, sha256)
-    raise DigestError(
-        f"{artifact.label}: the download's {checksum.kind} is {actual[:12]}…, "
-        f"{transport.location(artifact.origin)}.{checksum.kind} has {checksum.digest[:12]}….",
-        f"The file was moved to {quarantined}.\nIf a mirror is outdated: run inv mirror again.",
-    )
+        sha256 = _download(artifact, checksum, transport, store, log, token)
+    store.put_record(_CHECKSUMS, key, sha256)
+    return sha256
+
+
+def _download(
+    artifact: Artifact, checksum: Checksum, transport: Transport, store: Store, log: Log, token: CancelToken
+) -> str:
+    """Fetch a file into the store, and return its SHA-256. Raises DigestError for another file."""
+    part = store.partial(f"{artifact.name}-{artifact.arch}-{checksum.digest[:64]}")
+    attempts = 2 if part.exists() else 1  # the partial file may have been of another file
+    for _ in range(attempts):
+        with _progress(log, transport.verb, artifact.label) as on_progress:
+            sha256 = transport.copy(artifact.origin, part, on_progress, token)
+        actual = sha256 if checksum.kind == "sha256" else file_checksum(part, checksum.kind)
+        if actual == checksum.digest:
+            store.add_hashed(part, sha256)
+            return sha256
+        quarantined = store.quarantine(part, artifact.label, sha256)
+    raise _digest_error(artifact, checksum, actual, transport.location(artifact.origin), quarantined)
 
 
 def _has_checksum(path: Path, checksum: Checksum) -> bool:
@@ -91,14 +83,19 @@ def file_checksum(path: Path, kind: str) -> str:
         return hashlib.file_digest(file, kind).hexdigest()
 
 
-def _digest_error(artifact: Artifact, actual: str, transport: Transport, quarantined: Path) -> DigestError:
-    action = f"If upstream replaced the file: inv resolve --refresh {artifact.name}"
+def _digest_error(artifact: Artifact, checksum: Checksum, actual: str, location: str, quarantined: Path) -> DigestError:
+    kind, digest = checksum.kind, f"{checksum.digest[:12]}…"
+    expected, action = f"{location}.{kind} has {digest}", ""
+    if kind == "sha256":
+        expected = f"kubeparcel.lock has {digest} ({location})"
+        action = f"If upstream replaced the file: inv resolve --refresh {artifact.name}\n"
     if artifact.checksum == STATED:
-        action = f"If it is the right file: correct components.{artifact.component}.upstream.sha256 in kubeparcel.yaml."
+        action = (
+            f"If it is the right file: correct components.{artifact.component}.upstream.sha256 in kubeparcel.yaml.\n"
+        )
     return DigestError(
-        f"{artifact.label}: the download's sha256 is {actual[:12]}…, kubeparcel.lock has "
-        f"{expected_sha256(artifact)[:12]}… ({transport.location(artifact.origin)}).",
-        f"The file was moved to {quarantined}.\n{action}\nIf a mirror is outdated: run inv mirror again.",
+        f"{artifact.label}: the download's {kind} is {actual[:12]}…, {expected}.",
+        f"The file was moved to {quarantined}.\n{action}If a mirror is outdated: run inv mirror again.",
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from kubeparcel.model import Arch, Version
 from kubeparcel.sources import go_toolchain
 from kubeparcel.sources.compilation import RECORDS, Compilation
 from kubeparcel.sources.compilation import VENDOR as VENDOR_FLAG
-from kubeparcel.sources.compiled_module import link_variables, main_packages, output_names
+from kubeparcel.sources.compiled_module import declared_module, link_variables, main_packages, output_names
 from kubeparcel.sources.git_repository import VENDOR, WORKSPACE
 from kubeparcel.sources.go_modules import GoModules
 from kubeparcel.sources.go_toolchain import Go
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
 RECIPE = 1
 """Increment it when the same tree should result in other bytes."""
-
-_MODULE = re.compile(r"^module +\"?([^\s\"]+)", re.MULTILINE)
 
 
 class GitTrees(GoModules):
@@ -140,9 +137,9 @@ def _remarks(checkout: Checkout) -> tuple[str, ...]:
 
 def _require_module(checkout: Checkout, go_mod: str, expected: str) -> None:
     """Raise ConfigurationError for the tree of another project, or one that does not contain its dependencies."""
-    match = _MODULE.search(checkout.files.get(go_mod, ""))
-    if not match or match[1] != expected:
-        state = f"is the module {match[1]}" if match else f"has no {go_mod}"
+    declared = declared_module(checkout.files.get(go_mod, ""))
+    if declared != expected:
+        state = f"is the module {declared}" if declared else f"has no {go_mod}"
         raise ConfigurationError(
             f"The git tree {checkout.folder} {state}, not {expected}.",
             "source: tree:DIR is a clone of Kubernetes; `trees` in kubeparcel.yaml names those of other components.",

@@ -54,15 +54,15 @@ def _bounded(paths: Iterator[str]) -> Iterator[str]:
 
 def dependencies(main: Header) -> str:
     """Return the packages it requires, in deb's notation; files and rpm's own are left out."""
-    dependencies = []
-    names, flags, versions = tags.RELATIONS["depends"]
-    relations = rows(names, main.texts(names), main.numbers(flags), main.texts(versions))
-    for name, flag, version in relations:
-        if "(" not in name and not name.startswith("/"):
-            operator = tags.OPERATORS.get(flag & tags.SENSE_MASK)
-            bound = (operator, version) if operator and version else ()
-            dependencies.append(str(Relation(name, *bound)))
-    return ", ".join(dependencies)
+    return ", ".join(str(r) for r in relations(main, "depends") if "(" not in r.name and not r.name.startswith("/"))
+
+
+def relations(main: Header, kind: str) -> Iterator[Relation]:
+    """Yield the relations of a kind, such as `depends`, with rpm's operators. Raises MalformedData."""
+    names, flags, versions = tags.RELATIONS[kind]
+    for name, flag, version in rows(names, main.texts(names), main.numbers(flags), main.texts(versions)):
+        operator = tags.OPERATORS.get(flag & tags.SENSE_MASK)
+        yield Relation(name, operator, version) if operator and version else Relation(name)
 
 
 def file_name(name: str, version: str, arch: str) -> str:
