@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from kubeparcel.sanitize import printable, without_credentials
+from kubeparcel.sanitize import printable, redact_url
 
 LOG_NAME = "kubeparcel.log"
 MAX_ENTRIES, MAX_ENTRY = 1000, 4000
@@ -64,7 +64,7 @@ def redact(text: str) -> str:
         text = text.replace(value, "***")
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
-    return printable(without_credentials(text, "***@"))
+    return printable(redact_url(text, "***@"))
 
 
 def finish(heading: str, ending: str) -> Path | None:

@@ -40,8 +40,8 @@ def for_terminal(text: str) -> str:
     return "".join(part if index % 2 else printable(part) for index, part in enumerate(parts))
 
 
-def without_credentials(text: str, replacement: str = "") -> str:
-    """Return a text in which user names and passwords of URLs, also unescaped ones, are replaced."""
+def redact_url(text: str, replacement: str = "") -> str:
+    """Return a URL, or a text with URLs, in which user names and passwords are replaced, also unescaped ones."""
     return _URL.sub(lambda match: _strip_credentials(match[0], replacement), text)
 
 

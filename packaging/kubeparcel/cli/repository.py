@@ -14,7 +14,7 @@ from kubeparcel.cli.options import COUNT, NO_REQUIREMENTS, REQUIREMENTS, Option
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 from kubeparcel.errors import UsageError
-from kubeparcel.sanitize import without_credentials
+from kubeparcel.sanitize import redact_url
 
 if TYPE_CHECKING:
     from kubeparcel.repository.result import ChangeResult
@@ -47,9 +47,9 @@ def remembered_options(
     address: str, metadata: str, valid: int, generations: int, identity: IdentityOptions
 ) -> Mapping[str, str | int]:
     """Return the options given that the repository remembers for later publishes."""
-    if without_credentials(address) != address:
+    if redact_url(address) != address:
         raise UsageError(
-            f"--address {without_credentials(address)} was given with credentials, which client files would publish.",
+            f"--address {redact_url(address)} was given with credentials, which client files would publish.",
             "Give the URL without them. Clients take them from apt's auth.conf and dnf's options username, password.",
         )
     if address and not _URL.fullmatch(address):

@@ -12,7 +12,7 @@ from kubeparcel.doctor.reader import FolderReader, RepositoryReader
 from kubeparcel.errors import KubeparcelError, Unreachable, UsageError
 from kubeparcel.repository import state_file
 from kubeparcel.repository.model import State
-from kubeparcel.sources.http.urls import redact_url
+from kubeparcel.sanitize import redact_url
 
 _USUAL_SUITES = ("stable", "testing", "unstable", "prerelease", "main", "default")
 _APT_FOLDERS = ("", "apt", "deb")

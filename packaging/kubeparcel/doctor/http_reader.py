@@ -12,10 +12,10 @@ from kubeparcel.doctor.reader import check_size, read_document
 from kubeparcel.errors import ConfigurationError, DownloadError
 from kubeparcel.packages import limits
 from kubeparcel.repository.storage.base import check_path
+from kubeparcel.sanitize import redact_url
 from kubeparcel.sources.http.request import ABSENT, first_bytes, iter_body, open_response
 from kubeparcel.sources.http.retry import RetryPolicy, TransientError, retry
 from kubeparcel.sources.http.session import Session
-from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.threads import CancelToken
 
 T = TypeVar("T")

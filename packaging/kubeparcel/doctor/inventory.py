@@ -22,8 +22,7 @@ from kubeparcel.repository import state_file
 from kubeparcel.repository.model import DAY, Package, State
 from kubeparcel.repository.state_file import StateFileError
 from kubeparcel.repository.suites import require_suite
-from kubeparcel.sanitize import printable
-from kubeparcel.sources.http.urls import redact_url
+from kubeparcel.sanitize import printable, redact_url
 from kubeparcel.times import utc_date
 
 _IDENTITY = ("origin", "label", "description")

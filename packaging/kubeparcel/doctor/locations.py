@@ -14,9 +14,9 @@ from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.reader import FolderReader, RepositoryReader
 from kubeparcel.errors import ConfigurationError, DownloadError, UsageError
 from kubeparcel.repository.storage.base import T
-from kubeparcel.sanitize import is_number
+from kubeparcel.sanitize import is_number, redact_url
 from kubeparcel.sources.http.redirects import check_reference
-from kubeparcel.sources.http.urls import check_url, is_host, redact_url
+from kubeparcel.sources.http.urls import check_url, is_host
 
 _SUITE_OR_METADATA = re.compile(r"/(?:dists/(?P<suite>.+?)|repodata)(?:/(?:In)?Release|/repomd\.xml)?/*$")
 

@@ -15,8 +15,7 @@ from kubeparcel.doctor.reader import RepositoryReader, read_limited
 from kubeparcel.errors import ExternalError, Unreachable
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import LimitExceeded
-from kubeparcel.sanitize import printable
-from kubeparcel.sources.http.urls import redact_url
+from kubeparcel.sanitize import printable, redact_url
 
 MAX_SIZE = 1 << 20
 """Bytes of a list that are read; those of distributions have 50 KB."""

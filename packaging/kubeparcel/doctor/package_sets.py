@@ -25,7 +25,7 @@ from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.package_cache import open_cache
 from kubeparcel.repository.suites import select_packages
-from kubeparcel.sources.http.urls import redact_url
+from kubeparcel.sanitize import redact_url
 from kubeparcel.threads import parallel_map
 from kubeparcel.user_cache import open_store
 

@@ -15,8 +15,8 @@ from kubeparcel.packages.errors import LimitExceeded
 from kubeparcel.packages.limits import Limit
 from kubeparcel.repository.storage.base import StorageReader, check_path
 from kubeparcel.repository.storage.folder import FolderStorage
+from kubeparcel.sanitize import redact_url
 from kubeparcel.sources.http.request import first_bytes
-from kubeparcel.sources.http.urls import redact_url
 
 T = TypeVar("T")
 BLOCK = 1 << 20

@@ -24,7 +24,7 @@ from kubeparcel.repository.candidates.read import PackageFiles, parse_package
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.package_cache import ParsedFile, ParsedPackage
-from kubeparcel.sources.http.urls import redact_url
+from kubeparcel.sanitize import redact_url
 from kubeparcel.store import Store
 from kubeparcel.threads import CancelToken, parallel_map
 

@@ -22,7 +22,7 @@ from kubeparcel.repository.model import Package, compare_suites, validate_suite_
 from kubeparcel.repository.open_repository import OpenRepository, Target, open_repository
 from kubeparcel.repository.package_cache import ParsedFile
 from kubeparcel.repository.result import ChangeResult
-from kubeparcel.sources.http.urls import redact_url
+from kubeparcel.sanitize import redact_url
 from kubeparcel.trust.package_statement import ImportedFile, describe_import
 from kubeparcel.trust.statement import Statement
 from kubeparcel.user_cache import open_store

@@ -17,8 +17,7 @@ from kubeparcel.doctor.reader import FolderReader, RepositoryReader, doctor_hint
 from kubeparcel.errors import CheckFailed, UsageError
 from kubeparcel.packages.architectures import common_name
 from kubeparcel.repository.model import Package
-from kubeparcel.sanitize import printable
-from kubeparcel.sources.http.urls import redact_url
+from kubeparcel.sanitize import printable, redact_url
 
 _CHANGED = "invalid signature by key"
 """How a finding begins if a signature is of another generation of the index."""

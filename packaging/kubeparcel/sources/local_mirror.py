@@ -14,9 +14,10 @@ from kubeparcel.beneath import open_without_links
 from kubeparcel.errors import ConfigurationError, DownloadError, Unreachable
 from kubeparcel.files import translate_os_errors
 from kubeparcel.paths import user_path
+from kubeparcel.sanitize import redact_url
 from kubeparcel.sources.http.download import HttpTransport
 from kubeparcel.sources.http.retry import RetryPolicy
-from kubeparcel.sources.http.urls import check_url, redact_url
+from kubeparcel.sources.http.urls import check_url
 from kubeparcel.sources.transport import FileStat, ProgressCallback, Transport
 from kubeparcel.threads import CancelToken
 

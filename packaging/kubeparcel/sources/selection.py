@@ -10,7 +10,7 @@ from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, KubeparcelError, Unreachable
 from kubeparcel.lock_models import BuildVariant, Checkout, InputPolicy, Request
-from kubeparcel.sources.http.urls import redact_url
+from kubeparcel.sanitize import redact_url
 from kubeparcel.sources.source import MixedSource, Source
 
 if TYPE_CHECKING:

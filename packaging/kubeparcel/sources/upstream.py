@@ -13,10 +13,10 @@ from kubeparcel.errors import ArchiveError, ConfigurationError, DownloadError, U
 from kubeparcel.lock_models import STATED, Artifact, Binaries, Component, InputPolicy
 from kubeparcel.model import Arch, Version
 from kubeparcel.paths import cache_dir
+from kubeparcel.sanitize import redact_url
 from kubeparcel.sources.checksums import DIGITS, Checksum, lists_only_others, published_digest
 from kubeparcel.sources.fetch import expected_sha256, fetch_by_checksum, fetch_to_store
 from kubeparcel.sources.http.retry import RetryPolicy
-from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.sources.local_mirror import create_transport
 from kubeparcel.sources.signatures import Signatures
 from kubeparcel.sources.upstream_versions import VersionMarkers

@@ -3,7 +3,8 @@
 import pytest
 
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.sources.http.urls import check_url, redact_url
+from kubeparcel.sanitize import redact_url
+from kubeparcel.sources.http.urls import check_url
 from tests.support.task_runs import exit_code
 
 INVALID = ("http://[::1/", "https://", "https:///path", "http://host:port/", "http://host:99999/", "file://[::1/")

@@ -8,8 +8,8 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.storage.folder import FolderStorage
 from kubeparcel.repository.storage.remotes import FolderRemote
+from kubeparcel.sanitize import redact_url
 from kubeparcel.shared_store import RemoteStorage
-from kubeparcel.sources.http.urls import redact_url
 
 
 def open_storage(target: str) -> Storage:

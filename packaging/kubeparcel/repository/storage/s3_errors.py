@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from kubeparcel.errors import ConfigurationError, ExternalError
 from kubeparcel.repository.storage.base import check_path
-from kubeparcel.sanitize import without_credentials
+from kubeparcel.sanitize import redact_url
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT")
@@ -86,7 +86,7 @@ def parse_url(url: str) -> tuple[str, str]:
     if not bucket:
         raise ConfigurationError(f"No bucket name in {url}.", "Write s3://BUCKET/PREFIX.")
     if not _BUCKET_NAME.fullmatch(bucket):
-        shown = without_credentials(url)
+        shown = redact_url(url)
         if shown != url:
             raise ConfigurationError(
                 f"{shown} was given with credentials.",

@@ -16,7 +16,7 @@ from kubeparcel.errors import DownloadError, Unreachable
 from kubeparcel.files import translate_os_errors
 from kubeparcel.packages import limits
 from kubeparcel.packages.limits import Limit
-from kubeparcel.sanitize import is_number
+from kubeparcel.sanitize import is_number, redact_url
 from kubeparcel.sources.http.request import (
     ABSENT,
     interrupted,
@@ -27,7 +27,7 @@ from kubeparcel.sources.http.request import (
     status_error,
 )
 from kubeparcel.sources.http.retry import RetryPolicy, parse_http_date, retry
-from kubeparcel.sources.http.urls import host_of, redact_url
+from kubeparcel.sources.http.urls import host_of
 from kubeparcel.sources.transport import FileStat, ProgressCallback
 from kubeparcel.threads import CancelToken, parallel_map
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from kubeparcel.errors import DownloadError
-from kubeparcel.sanitize import printable
-from kubeparcel.sources.http.urls import is_host, redact_url
+from kubeparcel.sanitize import printable, redact_url
+from kubeparcel.sources.http.urls import is_host
 
 MAX_REDIRECTS = 10
 _PORTS = {"http": 80, "https": 443}

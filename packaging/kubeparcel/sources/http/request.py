@@ -10,9 +10,9 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 from kubeparcel.errors import DownloadError
+from kubeparcel.sanitize import redact_url
 from kubeparcel.sources.http.errors import connection_error, describe_error, describe_status
 from kubeparcel.sources.http.retry import RetryPolicy, TransientError, parse_retry_after
-from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.threads import CancelToken
 
 if TYPE_CHECKING:

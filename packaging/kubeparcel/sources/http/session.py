@@ -13,10 +13,10 @@ from requests.adapters import HTTPAdapter
 
 from kubeparcel import __version__
 from kubeparcel.errors import DownloadError
+from kubeparcel.sanitize import redact_url
 from kubeparcel.sources.http.connection import PeerRule, pool_classes
 from kubeparcel.sources.http.redirects import MAX_REDIRECTS, redirect_target
 from kubeparcel.sources.http.retry import RetryPolicy
-from kubeparcel.sources.http.urls import redact_url
 
 POOL_SIZE = 16
 """Connections to one host that are kept open for the next file."""

@@ -1,11 +1,11 @@
-"""URLs that users give: checked, and shown without credentials."""
+"""The parts of URLs that users give, checked."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.sanitize import without_credentials
+from kubeparcel.sanitize import redact_url
 
 _NOT_IN_HOSTS = set("[] /\\?#@<>\"'`{}|^")
 
@@ -13,11 +13,6 @@ _NOT_IN_HOSTS = set("[] /\\?#@<>\"'`{}|^")
 def host_of(url: str) -> str:
     """Return the host and port of a URL, without credentials."""
     return urlsplit(url).netloc.rpartition("@")[2]
-
-
-def redact_url(url: str) -> str:
-    """Return a URL without credentials, for messages; also one whose password has unescaped characters."""
-    return without_credentials(url)
 
 
 def is_host(name: str) -> bool:
