@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+import requests
 
 from kubeparcel.errors import DownloadError, ExternalError
 from kubeparcel.sources.http.redirects import local_kind, redirect_target
@@ -130,7 +131,7 @@ def test_named_host_is_asked_although_it_is_local_and_others_are_not(site, monke
     resolved = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: resolved)
     connection = session.get_adapter("http://inside.example").get_connection_with_tls_context(
-        session.prepare(f"http://inside.example:{port}/y"), True
+        session.prepare_request(requests.Request("GET", f"http://inside.example:{port}/y")), True
     )
     with pytest.raises(DownloadError, match="loopback"):
         connection.urlopen("GET", "/y", retries=False)

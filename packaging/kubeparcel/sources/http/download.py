@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,10 @@ from kubeparcel.packages.limits import Limit
 from kubeparcel.sanitize import is_number, redact_url
 from kubeparcel.sources.http.request import (
     ABSENT,
+    first_bytes,
     interrupted,
     iter_body,
     open_response,
-    post_json,
     read_body,
     status_error,
 )
@@ -41,6 +42,9 @@ MAX_TEXT = 1 << 16
 
 MAX_ANSWER = 1 << 20
 """The longest answer of a service in bytes; those of transparency logs have a few thousand."""
+
+_NO_SERVICE = frozenset({400, 404, 405, 410, 501})
+"""What servers answer that have no such service, as a mirror of files."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,18 @@ class HttpTransport:
         return None if data is None else data.decode("utf-8", "replace")
 
     def ask(self, address: str, document: Any, token: CancelToken) -> bytes | None:
-        return retry(self.policy, token, lambda: post_json(self.session, self.url(address), document, MAX_ANSWER))
+        url, headers = self.url(address), {"Content-Type": "application/json", "Accept": "application/json"}
+
+        def attempt() -> bytes | None:
+            with open_response(self.session, url, token, headers, _NO_SERVICE, json.dumps(document)) as response:
+                if response.status_code in _NO_SERVICE:
+                    return None
+                return first_bytes(iter_body(response, redact_url(url), self.policy), MAX_ANSWER + 1)
+
+        answer = retry(self.policy, token, attempt)
+        if answer and len(answer) > MAX_ANSWER:
+            raise DownloadError(f"{redact_url(url)} answered with more than {MAX_ANSWER} bytes.")
+        return answer
 
     def stat(self, address: str, token: CancelToken) -> FileStat | None:
         def attempt() -> FileStat | None:

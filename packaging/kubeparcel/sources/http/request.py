@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kubeparcel.errors import DownloadError
 from kubeparcel.sanitize import redact_url
@@ -25,9 +24,6 @@ BLOCK_SIZE = 1 << 20
 ABSENT = frozenset({404, 410})
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
-_NO_ANSWER = frozenset({400, 404, 405, 410, 501})
-"""What servers answer that have no such service, as a mirror of files."""
-
 
 @contextmanager
 def open_response(
@@ -36,8 +32,9 @@ def open_response(
     token: CancelToken,
     headers: Mapping[str, str] | None = None,
     absent: frozenset[int] = ABSENT,
+    document: str = "",
 ) -> Iterator[requests.Response]:
-    """Yield the response for a file that exists, or one whose status is in `absent`.
+    """Yield the response for a file that exists, or to a document, or one whose status is in `absent`.
 
     The status may also be 416 if the request has a Range. Raises DownloadError for any other
     status and Unreachable without a response, as TransientError if a retry may help.
@@ -46,7 +43,7 @@ def open_response(
 
     token.raise_if_cancelled()
     try:
-        response = session.open(url, headers or {})
+        response = session.open(url, headers or {}, document)
     except (OSError, ValueError, HTTPError, HTTPException) as error:
         raise connection_error(url, error, session.policy) from None
     with response, token.on_cancel(functools.partial(_interrupt, response)):
@@ -54,7 +51,7 @@ def open_response(
         if code in _TRANSIENT:
             pause = parse_retry_after(response.headers.get("Retry-After"))
             raise TransientError(status_error(url, code), pause)
-        if code not in {200, 206, *absent} and not (code == 416 and headers and "Range" in headers):
+        if code not in {200, 201, 206, *absent} and not (code == 416 and headers and "Range" in headers):
             raise status_error(url, code)
         yield response
 
@@ -112,32 +109,3 @@ def _interrupt(response: requests.Response) -> None:
     """Wake up the thread that reads this body."""
     with suppress(OSError, ValueError, RuntimeError):
         response.raw.shutdown()
-
-
-def post_json(session: Session, url: str, document: Any, max_size: int) -> bytes | None:
-    """Return the answer to a document; None if the server has no answer.
-
-    Raises DownloadError for an answer of more than `max_size` bytes or another status, and Unreachable
-    without a response, as TransientError if a retry may help.
-    """
-    from urllib3.exceptions import HTTPError
-
-    timeouts = (session.policy.connect_timeout, session.policy.read_timeout)
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    try:
-        session.name_host(url)
-        response = session.post(
-            url, data=json.dumps(document), headers=headers, stream=True, timeout=timeouts, allow_redirects=False
-        )
-    except (OSError, ValueError, HTTPError, HTTPException) as error:
-        raise connection_error(url, error, session.policy) from None
-    with response:
-        if response.status_code in _NO_ANSWER:
-            return None
-        if response.status_code not in (200, 201):
-            failure = status_error(url, response.status_code)
-            raise TransientError(failure) if response.status_code >= 500 else failure
-        answer = first_bytes(iter_body(response, redact_url(url), session.policy), max_size + 1)
-        if len(answer) > max_size:
-            raise DownloadError(f"{redact_url(url)} answered with more than {max_size} bytes.")
-        return answer

@@ -81,25 +81,26 @@ class Session(requests.Session):
         """Return nothing: requests would read a redirect's whole body, and `open` follows them."""
         return iter(())
 
-    def prepare(self, url: str) -> requests.PreparedRequest:
-        return self.prepare_request(requests.Request("GET", url))
-
-    def name_host(self, url: str) -> None:
-        """Record that a user or the program itself named the host of a URL."""
-        if self._are_named:
-            self.named_hosts.add((urlsplit(url).hostname or "").lower())
-
-    def open(self, origin: str, headers: Mapping[str, str]) -> requests.Response:
-        """Return the response to a GET request before its body, after redirects, each of which is judged.
+    def open(self, origin: str, headers: Mapping[str, str], document: str = "") -> requests.Response:
+        """Return the response before its body, after redirects, each of which is judged; a `document` is posted.
 
         Raises DownloadError for a redirect that is not followed, and as requests does.
         """
-        self.name_host(origin)
+        if self._are_named:
+            self.named_hosts.add((urlsplit(origin).hostname or "").lower())
         timeouts = (self.policy.connect_timeout, self.policy.read_timeout)
         url = origin
         for _ in range(MAX_REDIRECTS):
-            response = self.get(url, headers=dict(headers), stream=True, timeout=timeouts, allow_redirects=False)
-            if not response.is_redirect:
+            response = self.request(
+                "POST" if document else "GET",
+                url,
+                headers=dict(headers),
+                data=document or None,
+                stream=True,
+                timeout=timeouts,
+                allow_redirects=False,
+            )
+            if document or not response.is_redirect:
                 return response
             response.close()
             location = response.headers["Location"].encode("latin-1").decode("utf-8", "replace")
