@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kubeparcel.console import Log
@@ -32,23 +32,10 @@ _RESTORE_HINT = (
 
 @dataclass
 class Attestations:
-    """The statement of a repository, and the statements about its packages by the path of the package.
-
-    Only valid statements by a trusted key are in it. `statement` is None without one.
-    """
+    """What was checked, and the statements about packages by the path of the package: valid ones by a trusted key."""
 
     subject: Subject
-    statement: Statement | None = None
     packages: dict[str, Statement] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Request:
-    """The subject of an examination; with `whole`, packages that no index lists are read too."""
-
-    subject: Subject
-    log: Log
-    whole: bool
 
 
 def is_promised(reader: RepositoryReader, state: State | None) -> bool:
@@ -69,16 +56,16 @@ def check_attestations(
     `known_digests` are SHA-256 by path that need not be computed again; unless `whole`, no other package is read.
     """
     result = Attestations(Subject("attestations"))
-    request = _Request(result.subject, log, whole)
     subject = result.subject
     statement = _repository_statement(reader, keys, subject)
     if statement is None:
         subject.mark_not_run("there is no valid statement", CheckKind.SUBJECTS, CheckKind.SIDE_FILES)
         return result
-    result.statement = statement
     subject.description = f"generation {statement.external.get('generation')}"
-    _check_subjects(reader, statement, known_digests, request)
-    _check_side_files(reader, keys, result, request)
+    examination = _Examination(reader, keys, log, result, statement)
+    examination.check_subjects(known_digests, whole=whole)
+    if statement.byproducts:
+        examination.check_side_files()
     _check_promises(statement, subject)
     return result
 
@@ -102,11 +89,11 @@ def _repository_statement(reader: RepositoryReader, keys: Sequence[PublicKey], s
         subject.mark_not_run(NO_KEY, CheckKind.STATEMENT_SIGNATURE)
     else:
         subject.mark_run(CheckKind.STATEMENT_SIGNATURE)
-        subject.add_faults(signature_faults(envelope, keys, path))
+        subject.add_faults(_signature_faults(envelope, keys, path))
     return None if CheckKind.STATEMENT_SIGNATURE in subject.findings else statement
 
 
-def signature_faults(envelope: Envelope, keys: Sequence[PublicKey], path: str) -> Iterable[Fault]:
+def _signature_faults(envelope: Envelope, keys: Sequence[PublicKey], path: str) -> Iterable[Fault]:
     """Return the fault of a statement that no key has signed."""
     if signers(envelope, tuple(keys)):
         return ()
@@ -115,45 +102,89 @@ def signature_faults(envelope: Envelope, keys: Sequence[PublicKey], path: str) -
     return [Fault(CheckKind.STATEMENT_SIGNATURE, "a valid signature by a trusted key", found, path, _REPUBLISH_HINT)]
 
 
-def _check_subjects(
-    reader: RepositoryReader, statement: Statement, known: Mapping[str, str], request: _Request
-) -> None:
-    subject = request.subject
-    subject.mark_run(CheckKind.SUBJECTS)
-    listed = {
-        path: sha256
-        for path, sha256 in statement.digests.items()
-        if request.whole or path in known or not path.endswith(_PACKAGE_SUFFIXES)
-    }
-    digests = _parallel(request, listed, "files", lambda path: known.get(path) or reader.stream(path, _hash))
-    for path, expected in listed.items():
-        _compare(subject, CheckKind.SUBJECTS, path, expected, digests[path])
+@dataclass(frozen=True)
+class _Examination:
+    """Checks what a valid statement is about; `result` gets the findings and the statements about packages."""
 
+    reader: RepositoryReader
+    keys: Sequence[PublicKey]
+    log: Log
+    result: Attestations
+    statement: Statement
 
-def _parallel(
-    request: _Request, paths: Iterable[str], what: str, read: Callable[[str], T | None]
-) -> dict[str, T | str | None]:
-    """Return what was read at each path: None if it does not exist, or the error's message."""
+    def check_subjects(self, known: Mapping[str, str], *, whole: bool) -> None:
+        """Check the digests of indexes and packages; unless `whole`, only of packages with known digests."""
+        self.result.subject.mark_run(CheckKind.SUBJECTS)
+        listed = {
+            path: sha256
+            for path, sha256 in self.statement.digests.items()
+            if whole or path in known or not path.endswith(_PACKAGE_SUFFIXES)
+        }
+        digests = self._read_all(listed, "files", lambda path: known.get(path) or self.reader.stream(path, _hash))
+        for path, expected in listed.items():
+            self._compare(CheckKind.SUBJECTS, path, expected, digests[path])
 
-    def work(path: str, _: CancelToken) -> T | str | None:
+    def check_side_files(self) -> None:
+        """Check the digests of the files beside packages, and the signatures of the statements among them."""
+        self.result.subject.mark_run(CheckKind.SIDE_FILES)
+        listed = {resource.name: resource.digest.get("sha256", "") for resource in self.statement.byproducts}
+        files = self._read_all(listed, "files beside packages", self._read_side_file)
+        for path, expected in listed.items():
+            content = files[path]
+            actual, data = content if isinstance(content, tuple) else (content, b"")
+            if self._compare(CheckKind.SIDE_FILES, path, expected, actual) and path.endswith(STATEMENT_SUFFIX):
+                self._check_package_statement(data, path)
+
+    def _read_side_file(self, path: str) -> tuple[str, bytes] | None:
+        """Return the SHA-256 of a file, and the content of a statement; other files are larger."""
+        if not path.endswith(STATEMENT_SUFFIX):
+            digest = self.reader.stream(path, _hash)
+            return (digest, b"") if digest else None
+        data = self.reader.read(path, limits.ENVELOPE.maximum + 1)
+        return None if data is None else (hashlib.sha256(data).hexdigest(), data)
+
+    def _read_all(
+        self, paths: Collection[str], what: str, read: Callable[[str], T | None]
+    ) -> dict[str, T | str | None]:
+        """Return what was read at each path: None if it does not exist, or the error's message."""
+
+        def work(path: str, _: CancelToken) -> T | str | None:
+            try:
+                return read(check_path(path))
+            except (ExternalError, ConfigurationError) as error:
+                return error.message
+            except MalformedData as error:
+                return str(error)
+            finally:
+                task.advance()
+
+        with self.log.task("Attest", f"{len(paths):,} {what}", len(paths), what) as task:
+            return dict(zip(paths, parallel_map(work, tuple(paths), _CONNECTIONS), strict=True))
+
+    def _compare(self, kind: CheckKind, path: str, expected: str, actual: str | None) -> bool:
+        if actual != expected:
+            found = actual or "file not found"
+            self.result.subject.add_finding(kind, f"sha256 {expected}", found, path, _RESTORE_HINT)
+        return actual == expected
+
+    def _check_package_statement(self, data: bytes, path: str) -> None:
+        subject, package = self.result.subject, path.removesuffix(STATEMENT_SUFFIX)
+        sha256 = self.statement.digests.get(package, "")
+        subject.mark_run(CheckKind.PROVENANCE)
         try:
-            return read(check_path(path))
-        except (ExternalError, ConfigurationError) as error:
-            return error.message
+            envelope = parse_envelope(data, path)
+            statement = parse_package_statement(envelope.payload, path)
         except MalformedData as error:
-            return str(error)
-        finally:
-            task.advance()
-
-    names = tuple(paths)
-    with request.log.task("Attest", f"{len(names):,} {what}", len(names), what) as task:
-        return dict(zip(names, parallel_map(work, names, _CONNECTIONS), strict=True))
-
-
-def _compare(subject: Subject, kind: CheckKind, path: str, expected: str, actual: str | None) -> bool:
-    if actual != expected:
-        subject.add_finding(kind, f"sha256 {expected}", actual or "file not found", path, _RESTORE_HINT)
-    return actual == expected
+            subject.add_finding(CheckKind.PROVENANCE, "a statement about the package", str(error), path, _RESTORE_HINT)
+            return
+        if sha256 not in statement.digests.values():
+            expected, found = f"a statement about sha256 {sha256}", f"sha256 {next(iter(statement.digests.values()))}"
+            subject.add_finding(CheckKind.PROVENANCE, expected, found, path, _RESTORE_HINT)
+            return
+        faults = list(_signature_faults(envelope, self.keys, path)) if self.keys else []
+        subject.add_faults(fault._replace(kind=CheckKind.PROVENANCE) for fault in faults)
+        if not faults:
+            self.result.packages[package] = statement
 
 
 def _hash(blocks: Iterable[bytes]) -> str:
@@ -161,52 +192,6 @@ def _hash(blocks: Iterable[bytes]) -> str:
     for block in limited(blocks, limits.FILE, "the file"):
         hash_.update(block)
     return hash_.hexdigest()
-
-
-def _check_side_files(
-    reader: RepositoryReader, keys: Sequence[PublicKey], result: Attestations, request: _Request
-) -> None:
-    """Check the digests of the files beside packages, and the signatures of the statements among them."""
-    subject, statement = result.subject, result.statement
-    if statement is None or not statement.byproducts:
-        return
-    subject.mark_run(CheckKind.SIDE_FILES)
-    listed = {resource.name: resource.digest.get("sha256", "") for resource in statement.byproducts}
-
-    def read(path: str) -> tuple[str, bytes] | None:
-        """Return the SHA-256 of a file, and the content of a statement; other files are larger."""
-        if not path.endswith(STATEMENT_SUFFIX):
-            digest = reader.stream(path, _hash)
-            return (digest, b"") if digest else None
-        data = reader.read(path, limits.ENVELOPE.maximum + 1)
-        return None if data is None else (hashlib.sha256(data).hexdigest(), data)
-
-    files = _parallel(request, listed, "files beside packages", read)
-    for path, expected in listed.items():
-        content = files[path]
-        actual, data = content if isinstance(content, tuple) else (content, b"")
-        if _compare(subject, CheckKind.SIDE_FILES, path, expected, actual) and path.endswith(STATEMENT_SUFFIX):
-            _check_package_statement(data, path, keys, result)
-
-
-def _check_package_statement(data: bytes, path: str, keys: Sequence[PublicKey], result: Attestations) -> None:
-    subject, package = result.subject, path.removesuffix(STATEMENT_SUFFIX)
-    sha256 = result.statement.digests.get(package, "") if result.statement else ""
-    subject.mark_run(CheckKind.PROVENANCE)
-    try:
-        envelope = parse_envelope(data, path)
-        statement = parse_package_statement(envelope.payload, path)
-    except MalformedData as error:
-        subject.add_finding(CheckKind.PROVENANCE, "a statement about the package", str(error), path, _RESTORE_HINT)
-        return
-    if sha256 not in statement.digests.values():
-        expected, found = f"a statement about sha256 {sha256}", f"sha256 {next(iter(statement.digests.values()))}"
-        subject.add_finding(CheckKind.PROVENANCE, expected, found, path, _RESTORE_HINT)
-        return
-    faults = list(signature_faults(envelope, keys, path)) if keys else []
-    subject.add_faults(fault._replace(kind=CheckKind.PROVENANCE) for fault in faults)
-    if not faults:
-        result.packages[package] = statement
 
 
 def _check_promises(statement: Statement, subject: Subject) -> None:
