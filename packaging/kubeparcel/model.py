@@ -66,6 +66,9 @@ class Format(StrEnum):
         return f"{name}-{version}-{revision}.{self.arch_name(arch)}.rpm"
 
 
+PACKAGE_SUFFIXES = tuple(f".{format_}" for format_ in Format)
+"""The suffixes of package files."""
+
 DIRTY = "-dirty"
 """The end of the version of a git tree with changes that are not committed."""
 

@@ -21,7 +21,7 @@ from kubeparcel.doctor.signatures import cleartext
 from kubeparcel.errors import ConfigurationError, DownloadError
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.payload_stream import plain_blocks
-from kubeparcel.repository.yum.primary import base_and_path
+from kubeparcel.repository.yum import primary
 from kubeparcel.sanitize import for_terminal
 from kubeparcel.sources.http.connection import GuardedResponse
 from kubeparcel.sources.http.download import content_range
@@ -73,11 +73,11 @@ def read_packages(data: bytes) -> object:
 def read_repomd(data: bytes) -> object:
     """Read a repomd.xml, and what each of its files should be."""
     places = []
-    for entry in yum.listed_files(data):
+    for entry in primary.listed_files(data):
         yum.listed_digest(entry, "open-")
         location = entry.find("{http://linux.duke.edu/metadata/repo}location")
         with suppress(ConfigurationError, ValueError):
-            places += [base_and_path(location)] if location is not None else []
+            places += [primary.base_and_path(location)] if location is not None else []
     return places
 
 

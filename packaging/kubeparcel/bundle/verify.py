@@ -21,7 +21,7 @@ from kubeparcel.doctor.package_sets import PackageQuery, open_packages
 from kubeparcel.doctor.reader import FolderReader
 from kubeparcel.errors import ArchiveError, CheckFailed, ConfigurationError, DigestError, KubeparcelError, UsageError
 from kubeparcel.images.archive import read_archive
-from kubeparcel.model import Format
+from kubeparcel.model import PACKAGE_SUFFIXES, Format
 from kubeparcel.packages import limits, tar
 from kubeparcel.packages.errors import LimitExceeded, MalformedData
 from kubeparcel.reports.results import Check, CheckList, Finding, Report
@@ -67,7 +67,7 @@ class _Unpacked:
 
     def files(self, *prefixes: str) -> list[str]:
         """Return the package files below folders."""
-        return [p for p in self.digests if p.startswith(prefixes) and p.endswith((".deb", ".rpm"))]
+        return [p for p in self.digests if p.startswith(prefixes) and p.endswith(PACKAGE_SUFFIXES)]
 
 
 def verify_bundle(archive: Path, key: str, log: Log) -> Report:

@@ -14,6 +14,7 @@ from kubeparcel.cli.options import Option
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 from kubeparcel.errors import UsageError
+from kubeparcel.model import PACKAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from kubeparcel.doctor.package_sets import PackageQuery
@@ -108,7 +109,7 @@ def _select(word: str, in_: str, query: PackageQuery) -> tuple[str, PackageQuery
     from kubeparcel.config.settings import load_settings
 
     base = Path.cwd()
-    if "/" in word or word.endswith((".deb", ".rpm")) or (base / word).exists():
+    if "/" in word or word.endswith(PACKAGE_SUFFIXES) or (base / word).exists():
         return absolute_location(word), query
     location = absolute_location(in_ or load_settings({}, base).out)
     return location, replace(query, selectors=_selectors(word))

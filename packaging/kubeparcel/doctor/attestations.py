@@ -10,6 +10,7 @@ from kubeparcel.console import Log
 from kubeparcel.doctor.findings import NO_KEY, CheckKind, Fault, Subject
 from kubeparcel.doctor.reader import RepositoryReader, limited
 from kubeparcel.errors import ConfigurationError, ExternalError
+from kubeparcel.model import PACKAGE_SUFFIXES
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.repository import generation_statement
@@ -23,7 +24,6 @@ from kubeparcel.trust.statement import REPOSITORY_BUILD_TYPE, Statement, parse_s
 
 _CONNECTIONS = 8
 _PROMISES = {"sbom": SBOM_SUFFIXES, "provenance": (STATEMENT_SUFFIX,)}
-_PACKAGE_SUFFIXES = (".deb", ".rpm")
 _REPUBLISH_HINT = "Publish again: every change signs a new statement."
 _RESTORE_HINT = (
     "Somebody changed the repository. Restore the file from a copy, or publish the package as a new revision."
@@ -118,7 +118,7 @@ class _Examination:
         listed = {
             path: sha256
             for path, sha256 in self.statement.digests.items()
-            if whole or path in known or not path.endswith(_PACKAGE_SUFFIXES)
+            if whole or path in known or not path.endswith(PACKAGE_SUFFIXES)
         }
         digests = self._read_all(listed, "files", lambda path: known.get(path) or self.reader.stream(path, _hash))
         for path, expected in listed.items():
@@ -202,7 +202,7 @@ def _check_promises(statement: Statement, subject: Subject) -> None:
         return
     suffixes = [suffix for name in _PROMISES if name in required for suffix in _PROMISES[name]]
     listed = {resource.name for resource in statement.byproducts}
-    packages = [path for path in statement.digests if path.endswith(_PACKAGE_SUFFIXES)]
+    packages = [path for path in statement.digests if path.endswith(PACKAGE_SUFFIXES)]
     missing = [f"{path}{suffix}" for path in packages for suffix in suffixes if f"{path}{suffix}" not in listed]
     if suffixes:
         subject.mark_run(CheckKind.SIDE_FILES)

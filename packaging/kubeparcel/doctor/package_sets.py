@@ -15,7 +15,7 @@ from kubeparcel.doctor.published_packages import PackageSource, open_published
 from kubeparcel.doctor.reader import FolderReader
 from kubeparcel.errors import UsageError
 from kubeparcel.files import translate_os_errors
-from kubeparcel.model import Format
+from kubeparcel.model import PACKAGE_SUFFIXES
 from kubeparcel.packages.architectures import common_name
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.packages.model import PackageContents
@@ -30,7 +30,6 @@ from kubeparcel.threads import parallel_map
 from kubeparcel.user_cache import open_store
 
 _CONNECTIONS = 4
-_SUFFIXES = tuple(f".{format_}" for format_ in Format)
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def open_packages(location: str, query: PackageQuery, log: Log) -> Iterator[Pack
 
 
 def _no_packages(folder: Path) -> UsageError:
-    patterns = " or ".join(f"*{suffix}" for suffix in _SUFFIXES)
+    patterns = " or ".join(f"*{suffix}" for suffix in PACKAGE_SUFFIXES)
     return UsageError(
         f"No packages ({patterns}) and no repository in {folder}.",
         "Give a package file, a folder with packages, or the folder or URL of an apt or yum repository.",
@@ -111,7 +110,7 @@ def _no_packages(folder: Path) -> UsageError:
 def _loose_files(path: Path) -> list[Path]:
     """Return the package at a path, or those in a folder that are not in a repository below it."""
     if path.is_file():
-        if not path.name.endswith(_SUFFIXES):
+        if not path.name.endswith(PACKAGE_SUFFIXES):
             raise UsageError(f"{path} is neither a .deb nor an .rpm file.", "Give a package, a folder or a repository.")
         return [path.absolute()]
     if not path.is_dir():

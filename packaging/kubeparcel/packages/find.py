@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kubeparcel.errors import UsageError
 from kubeparcel.files import translate_os_errors
-from kubeparcel.model import Format
+from kubeparcel.model import PACKAGE_SUFFIXES, Format
 from kubeparcel.packages.model import PackageContents
 from kubeparcel.packages.versions import version_key
 from kubeparcel.paths import display_path
@@ -30,7 +30,7 @@ def find_package_files(paths: Sequence[Path]) -> list[Path]:
             raise UsageError(f"{path}: no such file or folder.", "Give package files, or folders with packages.")
     if not files:
         folders = ", ".join(str(path) for path in paths)
-        patterns = " or ".join(f"*.{f}" for f in Format)
+        patterns = " or ".join(f"*{suffix}" for suffix in PACKAGE_SUFFIXES)
         raise UsageError(
             f"No packages ({patterns}) in {folders}.", "Build them with inv build, or name a folder with packages."
         )
@@ -43,12 +43,11 @@ def _package_files(folder: Path) -> Iterator[Path]:
     def fail(error: OSError) -> None:
         raise error
 
-    suffixes = tuple(f".{f}" for f in Format)
     with translate_os_errors(folder):
         for parent, _, names in os.walk(folder, onerror=fail):
             for name in names:
                 path = Path(parent, name)
-                if name.endswith(suffixes) and path.is_file():
+                if name.endswith(PACKAGE_SUFFIXES) and path.is_file():
                     yield path
 
 
@@ -64,7 +63,7 @@ def read_selected(words: Sequence[str], base: Path, folder: Path) -> list[Packag
     files: list[Path] = []
     for word in words:
         path = base / word
-        is_path = "/" in word or word.endswith(tuple(f".{f}" for f in Format)) or path.is_file()
+        is_path = "/" in word or word.endswith(PACKAGE_SUFFIXES) or path.is_file()
         files += find_package_files([path]) if is_path else _newest(word, folder)
     return read_packages(list(dict.fromkeys(files)))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
-from kubeparcel.model import Format
+from kubeparcel.model import PACKAGE_SUFFIXES, Format
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.payload_stream import plain_blocks
 from kubeparcel.repository import state_file
@@ -99,7 +99,7 @@ def _unlisted_packages(storage: Storage, suites: Suites, generation: int) -> dic
     listed = {package.repository_path(suite) for suite, packages in suites.items() for package in packages}
     unlisted: dict[str, tuple[int, Package]] = {}
     for path in (*storage.file_sizes("apt/pool"), *storage.file_sizes("yum")):
-        if path.endswith((".deb", ".rpm")) and path not in listed:
+        if path.endswith(PACKAGE_SUFFIXES) and path not in listed:
             data = storage.read(path) or b""
             with suppress(MalformedData):
                 parsed = parse_package(Format(path[-3:]), data, len(data), hashlib.sha256(data).hexdigest())

@@ -9,6 +9,7 @@ from typing import Any
 
 from kubeparcel import __version__
 from kubeparcel.lock_models import UNCHECKED, Artifact
+from kubeparcel.model import PACKAGE_SUFFIXES
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.trust.statement import (
@@ -68,7 +69,7 @@ def parse_package_statement(payload: bytes, name: str) -> Statement:
     subject = statement.subjects[0].name
     if len(statement.subjects) != 1:
         raise MalformedData(f"{name} is about {len(statement.subjects)} files, not about one package")
-    if "/" in subject or not subject.isprintable() or not subject.endswith((".deb", ".rpm")):
+    if "/" in subject or not subject.isprintable() or not subject.endswith(PACKAGE_SUFFIXES):
         raise MalformedData(f"{name} is about {subject[:100]!r}, which is not the file name of a package")
     return statement
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from kubeparcel.errors import UsageError
 from kubeparcel.files import translate_os_errors
+from kubeparcel.model import PACKAGE_SUFFIXES
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import ADVISORY_SUFFIX, SBOM_SUFFIXES
 from kubeparcel.repository.package_cache import LastPublish
@@ -19,7 +20,6 @@ from kubeparcel.repository.storage.base import METADATA_FOLDER
 SIDE_FOLDERS = {"attestations": (".intoto.json",), "sbom": SBOM_SUFFIXES, "advisories": (ADVISORY_SUFFIX,)}
 """The folders of a build's output with files about its packages, and how their names end."""
 
-PACKAGE_SUFFIXES = (".deb", ".rpm")
 _WANTED = (*PACKAGE_SUFFIXES, *(suffix for suffixes in SIDE_FOLDERS.values() for suffix in suffixes))
 
 
