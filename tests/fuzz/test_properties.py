@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kubeparcel.model import Format
@@ -82,6 +82,7 @@ def test_fields_of_any_text_have_lower_case_names(text):
 
 @quick
 @given(st.text(alphabet="ab $(){}[]|&;<>\"'`\\\n#=!-1", max_size=80))
+@example(";;)")  # the end of a branch outside of a `case`
 def test_any_script_has_commands_of_words(text):
     assert all(command.argv for command in parse_commands(text))
 

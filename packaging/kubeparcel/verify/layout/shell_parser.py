@@ -91,7 +91,7 @@ def parse_commands(body: str, line: int = 1) -> tuple[Command, ...]:
         for word in rest:
             for substitution in _SUBSTITUTION.finditer(word):
                 commands += parse_commands(substitution[1] or substitution[2] or "", start)
-        if operator == ";;":
+        if operator == ";;" and state.conditions:
             state.patterns = []
         if operator in ("&&", "||"):
             state.follows_and = operator == "&&"
