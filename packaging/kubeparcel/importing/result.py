@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from kubeparcel.console import quantity
 from kubeparcel.importing.selection import Selected
@@ -39,9 +39,7 @@ class ImportResult:
         """Return the JSON document of `--json`."""
         source = {
             "location": self.location,
-            "indexes": [
-                {"name": o.name, "path": o.path, "sha256": o.sha256, "signers": list(o.signers)} for o in self.origins
-            ],
+            "indexes": [asdict(origin) for origin in self.origins],
             "selected": len(self.selected.packages),
             "fetched": 0 if self.change.dry_run else len(self.new),
             "bytes": sum(package.size for package in self.new),
