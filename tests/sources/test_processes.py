@@ -142,6 +142,7 @@ def mounted(folder, options: str):
         subprocess.run(["umount", folder], check=True)
 
 
+@pytest.mark.acceptance
 def test_full_disk_is_reported_and_the_partial_file_is_kept(site, upstream, log, tmp_path):
     artifact = publish_kubelet(site, elf_bytes(3_000_000))
     store = Store(tmp_path / "disk")
@@ -155,6 +156,7 @@ def test_full_disk_is_reported_and_the_partial_file_is_kept(site, upstream, log,
         assert "Range" in site.requests_for("/kubelet")[-1].headers
 
 
+@pytest.mark.acceptance
 def test_complete_store_may_be_read_only(site, upstream, log, tmp_path):
     artifact = publish_kubelet(site, elf_bytes())
     store = Store(tmp_path / "disk")
@@ -164,6 +166,7 @@ def test_complete_store_may_be_read_only(site, upstream, log, tmp_path):
         upstream.fetch([artifact], store, log)
 
 
+@pytest.mark.acceptance
 def test_incomplete_read_only_store_is_reported(site, upstream, log, tmp_path):
     artifact = publish_kubelet(site, elf_bytes())
     store = Store(tmp_path / "disk")

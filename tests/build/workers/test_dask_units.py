@@ -106,6 +106,7 @@ def test_remote_that_may_only_be_read_cannot_serve_workers(cluster, connected, m
             workers.submit(unit).result(TIMEOUT)
 
 
+@pytest.mark.acceptance
 def test_worker_with_a_full_disk_is_named_and_not_used(cluster, connected, log):
     if os.geteuid():
         pytest.skip("needs root, to mount a small file system")
