@@ -64,8 +64,6 @@ def test_documents_contain_commands():
 def all_tasks() -> dict[str, CommandTask]:
     """Return the tasks of a checkout: the program's, and those for working on it."""
     spec = importlib.util.spec_from_file_location("checkout_tasks", ROOT / "tasks.py")
-    assert spec
-    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return {task.name: task for task in (*cli.TASKS, *module.DEVELOP)}

@@ -131,7 +131,7 @@ def test_noise_is_folded_and_listed_with_all(run_diff, old, new):
     assert "/usr/share/doc/small/README: changed (small)" in out
 
 
-def test_empty_directory_matters(diff, old, new):
+def test_removed_empty_directory_is_a_difference(diff, old, new):
     write_deb(old, {"/var/lib/kubelet/": Entry(folder=True, mode=0o700)})
     write_deb(new)
     assert brief(diff(old, new)[1]) == [("files", "/var/lib/kubelet/", "removed", "dir", "")]

@@ -75,7 +75,7 @@ def test_redirect_from_https_to_http_is_rejected(secure, site, from_mirror, auth
         from_mirror(secure.url).resolve_kubernetes("stable")
 
 
-def test_proxy_is_used(site, from_mirror, monkeypatch):
+def test_proxy_of_the_environment_is_used(site, from_mirror, monkeypatch):
     site.files[STABLE] = b"v1.36.3"
     monkeypatch.setenv("HTTP_PROXY", site.url)
     assert str(from_mirror("http://mirror.invalid").resolve_kubernetes("stable")) == "1.36.3"

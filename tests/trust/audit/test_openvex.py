@@ -100,7 +100,7 @@ def test_only_not_affected_and_fixed_exempt(audited, status, exempted):
     assert audited(statement(status=status))[2] == exempted
 
 
-def test_latest_statement_counts(audited):
+def test_latest_statement_about_a_vulnerability_counts(audited):
     old = statement(timestamp="2026-02-01T00:00:00Z")
     new = statement(timestamp="2026-03-01T00:00:00Z", status="affected")
     for statements in ((old, new), (new, old)):

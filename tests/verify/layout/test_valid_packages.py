@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.console import QuietLog
 from kubeparcel.verify.layout import level
 from tests.support.checked_packages import check_packages
 from tests.support.elf_files import Go
-from tests.support.sample_packages import GO, PackageDraft, SamplePackages, sample_packages
+from tests.support.sample_packages import GO, Mutation, PackageDraft, SamplePackages, sample_packages
 
 
 def drop_recorded_contents(draft: PackageDraft) -> None:
@@ -21,13 +22,21 @@ def drop_recorded_contents(draft: PackageDraft) -> None:
     draft.replace_content("provenance.json", json.dumps(record))
 
 
+def build_all(samples: SamplePackages, folder: Path, mutate: Mutation | None = None) -> list[BuiltPackage]:
+    """Write all packages into a folder, and return them as results of the build."""
+    return [samples.build(package, mutate, folder / name) for name, package in samples.manifests.items()]
+
+
+def assert_valid(samples: SamplePackages, folder: Path) -> None:
+    """Assert that all packages pass, as built and by their records."""
+    assert check_packages(build_all(samples, folder), samples.store, QuietLog()).failed == ()
+    assert level.check_paths([folder]).failed == ()
+
+
 @pytest.mark.parametrize("which", ["etc", "official"])
 def test_valid_packages_pass_by_the_catalog_in_both_layouts(which, tmp_path):
-    samples = sample_packages(tmp_path, layout=which)
-    for name, package in samples.manifests.items():
-        samples.write(package, drop_recorded_contents, tmp_path / "out" / name)
-    report = level.check_paths([tmp_path / "out"])
-    assert report.failed == ()
+    build_all(sample_packages(tmp_path, layout=which), tmp_path / "out", drop_recorded_contents)
+    assert level.check_paths([tmp_path / "out"]).failed == ()
 
 
 def test_own_unit_of_a_site_is_not_judged_as_ours(tmp_path):
@@ -40,7 +49,7 @@ packages:
       - {path: "{envfile}", text: "SITE=1\\n", config: true}
 """)
     samples = sample_packages(tmp_path)
-    built = [samples.build(package, None, tmp_path / "out" / name) for name, package in samples.manifests.items()]
+    built = build_all(samples, tmp_path / "out")
     assert check_packages(built, samples.store, QuietLog()).failed == ()
     report = level.check_paths([tmp_path / "out"])
     assert report.failed == ()
@@ -51,24 +60,13 @@ packages:
 @pytest.mark.parametrize("version", ["1.11.10", "1.24.17", "1.29.15", "1.31.0", "1.37.0-rc.1"])
 def test_valid_packages_of_other_versions_pass_by_the_catalog(version, tmp_path):
     go = {**GO, "kubernetes": Go(version=f"v{version}")}
-    samples = sample_packages(tmp_path, version, go=go)
-    for package in samples.manifests.values():
-        samples.write(package, drop_recorded_contents, tmp_path / "out" / package.file_name)
+    build_all(sample_packages(tmp_path, version, go=go), tmp_path / "out", drop_recorded_contents)
     assert level.check_paths([tmp_path / "out"]).failed == ()
-
-
-def assert_valid(samples: SamplePackages, folder: Path) -> None:
-    """Assert that all packages pass, as built and by their records."""
-    packages = [(package, samples.write(package, None, folder / name)) for name, package in samples.manifests.items()]
-    built = [samples.built(package, file) for package, file in packages]
-    assert check_packages(built, samples.store, QuietLog()).failed == ()
-    assert level.check_paths([file for _, file in packages]).failed == ()
 
 
 @pytest.mark.parametrize("folder", ["/usr/lib/cni", "/usr/libexec/cni", "/usr/lib/kubernetes/cni"])
 def test_packages_with_another_folder_of_plugins_pass(folder, tmp_path):
-    samples = sample_packages(tmp_path, cni_bin_dir=folder)
-    assert_valid(samples, tmp_path / "out")
+    assert_valid(sample_packages(tmp_path, cni_bin_dir=folder), tmp_path / "out")
 
 
 def test_packages_without_rows_of_the_catalog_pass(tmp_path):
@@ -82,8 +80,7 @@ packages:
   kubectl:
     relations: [{conflicts: kubernetes-client, remove: true}]
 """)
-    samples = sample_packages(tmp_path)
-    assert_valid(samples, tmp_path / "out")
+    assert_valid(sample_packages(tmp_path), tmp_path / "out")
 
 
 CUSTOMIZED = """
@@ -101,9 +98,7 @@ packages:
 @pytest.mark.parametrize("layout", ["etc", "official"])
 def test_customized_packages_are_judged_by_the_settings_that_made_them(layout, tmp_path):
     (tmp_path / "kubeparcel.yaml").write_text(CUSTOMIZED)
-    samples = sample_packages(tmp_path, layout=layout)
-    for name, package in samples.manifests.items():
-        samples.write(package, None, tmp_path / "out" / name)
+    build_all(sample_packages(tmp_path, layout=layout), tmp_path / "out")
     assert level.check_paths([tmp_path / "out"]).failed == ()
 
 
@@ -134,7 +129,6 @@ def test_stricter_modes_are_no_fault_in_packages_of_others(tmp_path, official_sa
 def test_upstream_binaries_without_module_information_pass(tmp_path):
     silent = {name: Go("", "", settings={}, sources=("/go/src/x.go",)) for name in GO}
     samples = sample_packages(tmp_path, go=silent, source="upstream")
-    built = [samples.build(package, None, tmp_path / "out" / name) for name, package in samples.manifests.items()]
-    report = check_packages(built, samples.store, QuietLog())
+    report = check_packages(build_all(samples, tmp_path / "out"), samples.store, QuietLog())
     assert report.failed == ()
     assert not {"go-trimpath", "no-build-paths"} & {check.name for check in report.checks}
