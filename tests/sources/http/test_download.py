@@ -11,7 +11,7 @@ import pytest
 
 from kubeparcel import threads
 from kubeparcel.console import PlainLog
-from kubeparcel.errors import DigestError, DownloadError, ExternalError
+from kubeparcel.errors import ConfigurationError, DigestError, DownloadError, ExternalError
 from kubeparcel.lock_models import Artifact
 from kubeparcel.model import Arch
 from kubeparcel.sources.http.retry import RetryPolicy
@@ -241,7 +241,7 @@ def test_progress_is_reported_for_each_file(site, upstream, kubelet, store):
 
 def test_lock_with_another_kind_of_digest_is_rejected(upstream, kubelet, store, log):
     odd = Artifact("kubernetes", "kubelet", Arch.AMD64, KUBELET, "h1:abc")
-    with pytest.raises(Exception, match="Resolve again: inv resolve"):
+    with pytest.raises(ConfigurationError, match="Resolve again: inv resolve"):
         upstream.fetch([odd], store, log)
 
 
