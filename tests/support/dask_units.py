@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kubeparcel.build.workers.units import Resource
@@ -41,3 +44,21 @@ class TextUnit:
 
     def cancel(self) -> None:
         pass
+
+
+@dataclass(frozen=True)
+class EndlessUnit(TextUnit):
+    """Runs until it is cancelled; `label` is a folder for the files `started` and `ended`."""
+
+    @functools.cached_property
+    def _cancelled(self) -> threading.Event:
+        return threading.Event()
+
+    def run(self, store: Store, log: Log) -> tuple[str, int]:
+        (Path(self.label) / "started").touch()
+        if self._cancelled.wait(60):
+            (Path(self.label) / "ended").touch()
+        return "", os.getpid()
+
+    def cancel(self) -> None:
+        self._cancelled.set()

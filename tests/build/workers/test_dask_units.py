@@ -18,7 +18,7 @@ from kubeparcel.config.component_models import ComponentSpec
 from kubeparcel.errors import DigestError, ExternalError, ToolError, Unreachable
 from kubeparcel.repository.storage.remotes import FolderRemote
 from tests.support.dask_cluster import Cluster, stop
-from tests.support.dask_units import TextUnit
+from tests.support.dask_units import EndlessUnit, TextUnit
 from tests.support.waiting import TIMEOUT, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
@@ -68,6 +68,14 @@ def test_errors_of_units_are_not_retried(cluster, connected):
         for error in (ToolError, DigestError):
             with pytest.raises(error, match="failed in"):
                 workers.submit(TextUnit(f"failing {error.__name__}", error=error)).result(TIMEOUT)
+
+
+def test_a_running_unit_is_cancelled_with_its_future(cluster, connected, tmp_path):
+    with connected(cluster) as (workers, _):
+        future = workers.submit(EndlessUnit(str(tmp_path)))
+        assert wait_until((tmp_path / "started").exists)
+        assert future.cancel()
+        assert wait_until((tmp_path / "ended").exists, patience=30)
 
 
 def test_units_are_done_again_after_the_scheduler_was_restarted(connected, tmp_path, log):
