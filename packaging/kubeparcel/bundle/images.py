@@ -1,4 +1,4 @@
-"""The images of a control plane, as far as they can be had here."""
+"""The images of a control plane: those that can be built or pulled here."""
 
 from __future__ import annotations
 

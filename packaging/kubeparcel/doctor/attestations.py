@@ -1,4 +1,4 @@
-"""Checks what a repository of kubeparcel promises: its own statement, and the files beside packages that it lists."""
+"""Checks what a repository of kubeparcel promises: its own statement, and the files next to packages that it lists."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def check_attestations(
     *,
     whole: bool = True,
 ) -> Attestations:
-    """Check the repository's statement, what it is about, and the files beside packages.
+    """Check the repository's statement, what it is about, and the files next to packages.
 
     `known_digests` are SHA-256 by path that need not be computed again; unless `whole`, no other package is read.
     """
@@ -125,10 +125,10 @@ class _Examination:
             self._compare(CheckKind.SUBJECTS, path, expected, digests[path])
 
     def check_side_files(self) -> None:
-        """Check the digests of the files beside packages, and the signatures of the statements among them."""
+        """Check the digests of the files next to packages, and the signatures of the statements among them."""
         self.result.subject.mark_run(CheckKind.SIDE_FILES)
         listed = {resource.name: resource.digest.get("sha256", "") for resource in self.statement.byproducts}
-        files = self._read_all(listed, "files beside packages", self._read_side_file)
+        files = self._read_all(listed, "files next to packages", self._read_side_file)
         for path, expected in listed.items():
             content = files[path]
             actual, data = content if isinstance(content, tuple) else (content, b"")

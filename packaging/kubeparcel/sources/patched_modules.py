@@ -26,7 +26,7 @@ SIBLING = re.compile(r"(\S+) => (\.\.?/\S+)")
 """A replacement by another folder of the same repository, in a go.mod."""
 
 PATCHED = "patched"
-"""The folder of patched modules, beside the go.mod of a compilation."""
+"""The folder of patched modules, next to the go.mod of a compilation."""
 
 
 def sibling_folders(source: Path) -> dict[str, str]:
