@@ -11,7 +11,7 @@ from kubeparcel.doctor.package_contents import FileCheck, contents_faults, read_
 from kubeparcel.model import Format
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import LimitExceeded
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from tests.support.archive_builders import CONTROL, File, deb, rpm
 
 IDENTITY = {1000: "small", 1001: "1.0", 1002: "1", 1022: "x86_64", 1044: "a.src.rpm"}

@@ -19,7 +19,7 @@ from kubeparcel.errors import ConfigurationError, ToolError
 from kubeparcel.files import sha256_of
 from kubeparcel.model import Format
 from kubeparcel.packages.rpm import header
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.signing import gpg, keys, openpgp, rpm_signature
 from kubeparcel.repository.signing.gpg import GpgHome
 from kubeparcel.repository.signing.keyring import list_keys

@@ -18,7 +18,8 @@ from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection import InspectionCache
 from kubeparcel.record_key import seal, unseal
 from kubeparcel.repository import state_file
-from kubeparcel.repository.model import Package, State
+from kubeparcel.repository.model import State
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.signing import keys
 from kubeparcel.repository.state_file import StateFileError
 from kubeparcel.repository.storage import s3_lease

@@ -26,7 +26,7 @@ from kubeparcel.packages.payload_stream import FileSection, open_payload
 from kubeparcel.packages.rpm import header as rpm_header
 from kubeparcel.packages.rpm import reader as rpm_reader
 from kubeparcel.packages.rpm import rpm_metadata
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.yum import package_xml
 from kubeparcel.verify import systemd_unit
 from kubeparcel.verify.layout import level

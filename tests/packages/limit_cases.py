@@ -25,7 +25,7 @@ from kubeparcel.packages.json_document import parse_json
 from kubeparcel.packages.limits import Limit
 from kubeparcel.packages.payload_stream import plain_blocks
 from kubeparcel.repository.apt.packages import stanzas
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.yum.primary import listed_files
 from kubeparcel.repository.yum.xml_elements import iterate_elements
 from kubeparcel.sources.archive import unpack_programs

@@ -14,7 +14,8 @@ from kubeparcel.garbage import fewer_collections
 from kubeparcel.model import Format
 from kubeparcel.paths import cache_dir
 from kubeparcel.repository import index_entries, package_cache
-from kubeparcel.repository.model import Package, State
+from kubeparcel.repository.model import State
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.storage.s3 import S3Storage
 from tests.support import buckets, client_view

@@ -13,7 +13,7 @@ from kubeparcel.repository import directory_listing, file_stamp, package_cache
 from kubeparcel.repository.candidates import read
 from kubeparcel.repository.client_files import version_table
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.package_cache import IndexEntry, LastPublish, ParsedPackage
 from tests.support import client_view
 from tests.support.package_builders import deb, rpm

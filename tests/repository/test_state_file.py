@@ -10,8 +10,9 @@ from kubeparcel.console import QuietLog
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
 from kubeparcel.repository import publisher, state_file
-from kubeparcel.repository.model import Package, RepositoryOptions, State
+from kubeparcel.repository.model import RepositoryOptions, State
 from kubeparcel.repository.open_repository import Target
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.policy import PolicyViolation
 from tests.support import client_view
 from tests.support.package_builders import deb, five

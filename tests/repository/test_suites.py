@@ -5,8 +5,8 @@ from __future__ import annotations
 from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
 from kubeparcel.repository import publisher, suites
-from kubeparcel.repository.model import Package
 from kubeparcel.repository.open_repository import Target
+from kubeparcel.repository.package import Package
 from tests.support import client_view
 from tests.support.package_builders import five
 

@@ -26,7 +26,7 @@ from kubeparcel.packages.find import find_package_files
 from kubeparcel.paths import display_path
 from kubeparcel.reports.results import Check, CheckList, Finding, Report
 from kubeparcel.repository.generation_statement import CURRENT
-from kubeparcel.repository.model import STATEMENT_SUFFIX
+from kubeparcel.repository.package import STATEMENT_SUFFIX
 from kubeparcel.sanitize import redact_url
 from kubeparcel.trust.dsse import Envelope, parse_envelope
 from kubeparcel.trust.package_statement import parse_package_statement

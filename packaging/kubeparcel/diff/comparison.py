@@ -10,7 +10,7 @@ from kubeparcel.diff.model import Change, Comparison, ContentsPair, Name, Pair, 
 from kubeparcel.diff.units import compare_units
 from kubeparcel.doctor.package_sets import PackageSet
 from kubeparcel.packages.architectures import common_name
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 
 Key = Callable[[Package], tuple[str, ...]]
 

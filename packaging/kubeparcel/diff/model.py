@@ -10,7 +10,7 @@ from typing import NamedTuple
 from kubeparcel.model import Format
 from kubeparcel.packages.architectures import common_name
 from kubeparcel.packages.model import PackageContents
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 
 
 class Topic(Enum):

@@ -10,7 +10,7 @@ from kubeparcel.console import Log
 from kubeparcel.doctor.package_sets import PackageQuery, PackageSet, open_packages
 from kubeparcel.errors import UsageError
 from kubeparcel.files import atomic_write, translate_os_errors
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.trust.audit.advisory import FOLDER, SUFFIX, PackageKey, fixed_vulnerabilities, write_advisory
 from kubeparcel.trust.audit.examination import AuditRequest, audit_packages
 from kubeparcel.trust.audit.model import Audit, FailOn

@@ -21,7 +21,7 @@ from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.selection import Selection
 from kubeparcel.packages.errors import LimitExceeded
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 
 _NEEDS_RELEASE = (CheckKind.DATES, CheckKind.FIELDS, CheckKind.INDEXES, CheckKind.ENTRIES)
 MAX_LISTED = 32 << 20

@@ -12,7 +12,7 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.repository.apt.packages import parse_entry, stanzas
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 
 _DIGEST_FIELDS = {"sha256": "sha256", "sha512": "sha512", "sha1": "sha1", "md5": "md5sum"}
 _MAX_LABEL = 200

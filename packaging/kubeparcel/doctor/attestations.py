@@ -14,7 +14,8 @@ from kubeparcel.model import PACKAGE_SUFFIXES
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.repository import generation_statement
-from kubeparcel.repository.model import SBOM_SUFFIXES, STATEMENT_SUFFIX, State
+from kubeparcel.repository.model import State
+from kubeparcel.repository.package import SBOM_SUFFIXES, STATEMENT_SUFFIX
 from kubeparcel.repository.storage.base import T, check_path
 from kubeparcel.threads import CancelToken, parallel_map
 from kubeparcel.trust.dsse import Envelope, parse_envelope

@@ -17,7 +17,7 @@ from kubeparcel.packages import limits
 from kubeparcel.packages.architectures import common_name
 from kubeparcel.packages.errors import LimitExceeded
 from kubeparcel.repository import policy
-from kubeparcel.repository.model import ARCH_INDEPENDENT, Package
+from kubeparcel.repository.package import ARCH_INDEPENDENT, Package
 
 _PACKAGE_SUFFIXES = (".deb", ".rpm", ".part", ".tmp")
 _FILES = "files"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from kubeparcel.reports.results import Check, CheckList, Finding
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 
 MAX_FINDINGS = 25
 """Findings of one check that are recorded; the others are counted."""

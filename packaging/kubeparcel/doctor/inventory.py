@@ -19,7 +19,8 @@ from kubeparcel.doctor.selection import Selection
 from kubeparcel.model import Format
 from kubeparcel.packages.versions import split_version
 from kubeparcel.repository import state_file
-from kubeparcel.repository.model import DAY, Package, State
+from kubeparcel.repository.model import DAY, State
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.state_file import StateFileError
 from kubeparcel.repository.suites import require_suite
 from kubeparcel.sanitize import printable, redact_url

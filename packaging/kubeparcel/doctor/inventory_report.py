@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from kubeparcel.doctor.inventory import Expiry, Inventory, ListedSuite
 from kubeparcel.packages.architectures import common_name
 from kubeparcel.packages.versions import deb_version_key
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.sanitize import one_line
 from kubeparcel.tables import format_table
 

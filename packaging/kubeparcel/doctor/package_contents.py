@@ -16,7 +16,7 @@ from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.rpm import header as rpm_header
 from kubeparcel.packages.rpm import rpm_metadata, tags
 from kubeparcel.repository.candidates.read import HEAD_LENGTH
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 
 BROKEN_HINT = "Clients cannot install it. Build and publish it again, with a higher revision."
 _INDEX_HINT = "Clients resolve by the index and then fail. Generate the indexes again."

@@ -22,7 +22,7 @@ from kubeparcel.packages.model import PackageContents
 from kubeparcel.packages.reader import ContentsCache
 from kubeparcel.repository.candidates.read import read_packages
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.package_cache import open_cache
 from kubeparcel.repository.suites import select_packages
 from kubeparcel.sanitize import redact_url

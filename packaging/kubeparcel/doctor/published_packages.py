@@ -26,7 +26,7 @@ from kubeparcel.doctor.reader import RepositoryReader, doctor_hint
 from kubeparcel.doctor.selection import Selection
 from kubeparcel.errors import CheckFailed
 from kubeparcel.reports.results import Finding
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.sanitize import printable
 
 _INDEX_SIGNATURES = (CheckKind.INRELEASE, CheckKind.RELEASE_GPG, CheckKind.REPOMD)

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 from kubeparcel.doctor.findings import CheckKind, Subject
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages import limits
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.yum.primary import PACKAGE_TAGS, PrimaryEntry, package_name, parse_package
 from kubeparcel.repository.yum.xml_elements import iterate_elements
 

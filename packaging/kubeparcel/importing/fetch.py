@@ -22,7 +22,7 @@ from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.reports.results import Finding
 from kubeparcel.repository.candidates.read import PackageFiles, parse_package
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.package_cache import ParsedFile, ParsedPackage
 from kubeparcel.sanitize import redact_url
 from kubeparcel.store import Store

@@ -18,8 +18,9 @@ from kubeparcel.repository import policy, suites
 from kubeparcel.repository.candidates import match
 from kubeparcel.repository.candidates.side_files import sign_statements
 from kubeparcel.repository.candidates.sign import sign_rpms
-from kubeparcel.repository.model import Package, compare_suites, validate_suite_name
+from kubeparcel.repository.model import compare_suites, validate_suite_name
 from kubeparcel.repository.open_repository import OpenRepository, Target, open_repository
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.package_cache import ParsedFile
 from kubeparcel.repository.result import ChangeResult
 from kubeparcel.sanitize import redact_url

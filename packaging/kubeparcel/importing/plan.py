@@ -13,7 +13,8 @@ from kubeparcel.model import Format
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.repository import policy, suites
 from kubeparcel.repository.candidates.read import parse_package
-from kubeparcel.repository.model import Package, State, Suites, compare_suites
+from kubeparcel.repository.model import State, Suites, compare_suites
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.store import Store
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from kubeparcel.console import quantity
 from kubeparcel.importing.selection import Selected
 from kubeparcel.importing.source import Origin
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.result import ChangeResult
 
 _SHOWN = 8

@@ -13,7 +13,7 @@ from kubeparcel.config.kubernetes_packages import kubernetes_packages
 from kubeparcel.errors import UsageError
 from kubeparcel.model import Format
 from kubeparcel.packages.relations import Relation, parse_relations, satisfies
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.suites import SELECTOR_SYNTAX, minor_version
 
 _SHOWN = 3

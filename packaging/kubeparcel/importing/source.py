@@ -16,7 +16,7 @@ from kubeparcel.doctor.published_packages import ABSENT, ExaminedIndexes, descri
 from kubeparcel.doctor.reader import FolderReader, RepositoryReader, doctor_hint
 from kubeparcel.errors import CheckFailed, UsageError
 from kubeparcel.packages.architectures import common_name
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.sanitize import printable, redact_url
 
 _CHANGED = "invalid signature by key"

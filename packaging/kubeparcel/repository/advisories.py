@@ -8,7 +8,8 @@ from pathlib import Path
 
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import ADVISORY_SUFFIX, Package, SideFileKey, State
+from kubeparcel.repository.model import State
+from kubeparcel.repository.package import ADVISORY_SUFFIX, Package, SideFileKey
 from kubeparcel.repository.storage.base import StorageReader
 from kubeparcel.trust.audit.advisory import Advisory, PackageKey, parse_advisory
 

@@ -18,7 +18,8 @@ from kubeparcel.packages.versions import deb_version_key
 from kubeparcel.repository import directory_listing
 from kubeparcel.repository.apt import release
 from kubeparcel.repository.directory_listing import INDEX_PAGE
-from kubeparcel.repository.model import Package, State, index_folder, minor_of_suite
+from kubeparcel.repository.model import State, index_folder, minor_of_suite
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.suites import STABLE

@@ -9,7 +9,8 @@ from kubeparcel.model import Format
 from kubeparcel.packages.digest import HEAD_SIZE
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.repository.candidates.read import HEAD_LENGTH, parse_package
-from kubeparcel.repository.model import Package, State
+from kubeparcel.repository.model import State
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.package_cache import IndexEntry, LoadParts, PackageCache, ParsedPackage
 from kubeparcel.repository.storage.base import Storage, StorageReader
 

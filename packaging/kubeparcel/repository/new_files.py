@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from kubeparcel.repository import state_file
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import Package, SideFileKey, State, Suites
+from kubeparcel.repository.model import State, Suites
+from kubeparcel.repository.package import Package, SideFileKey
 from kubeparcel.repository.prepare import TargetState
 from kubeparcel.repository.storage.base import Storage
 

@@ -14,7 +14,8 @@ from kubeparcel.console import Log
 from kubeparcel.garbage import fewer_collections
 from kubeparcel.repository import location, policy, state_file
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import Package, RepositoryOptions, State, SuiteChange, Suites, compare_suites
+from kubeparcel.repository.model import RepositoryOptions, State, SuiteChange, Suites, compare_suites
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.package_cache import PackageCache, open_cache
 from kubeparcel.repository.result import ChangeResult
 from kubeparcel.repository.signing.signer import Signer, open_signer

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from kubeparcel.paths import cache_dir
 from kubeparcel.record_key import authenticator
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (

@@ -12,7 +12,8 @@ from kubeparcel.config.kubernetes_packages import kubernetes_packages
 from kubeparcel.errors import CheckFailed
 from kubeparcel.model import Format
 from kubeparcel.packages.relations import Relation, parse_relations, satisfies
-from kubeparcel.repository.model import Package, State, SuiteChange, Suites
+from kubeparcel.repository.model import State, SuiteChange, Suites
+from kubeparcel.repository.package import Package
 
 _SHOWN = 20
 

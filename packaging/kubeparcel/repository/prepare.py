@@ -12,16 +12,8 @@ from kubeparcel.repository import client_files
 from kubeparcel.repository.apt import release
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.index_entries import index_loader
-from kubeparcel.repository.model import (
-    ADVISORY_SUFFIX,
-    Indexes,
-    IndexKey,
-    Package,
-    RepositoryOptions,
-    SideFileKey,
-    State,
-    index_folder,
-)
+from kubeparcel.repository.model import Indexes, IndexKey, RepositoryOptions, State, index_folder
+from kubeparcel.repository.package import ADVISORY_SUFFIX, Package, SideFileKey
 from kubeparcel.repository.package_cache import LoadParts, PackageCache
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import Storage

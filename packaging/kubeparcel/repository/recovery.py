@@ -15,7 +15,8 @@ from kubeparcel.repository import state_file
 from kubeparcel.repository.apt.packages import parse_entry, stanzas
 from kubeparcel.repository.candidates.read import parse_package
 from kubeparcel.repository.index_entries import read_published
-from kubeparcel.repository.model import Package, State, Suites, index_folder, split_side_path
+from kubeparcel.repository.model import State, Suites, index_folder
+from kubeparcel.repository.package import Package, split_side_path
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.yum import primary

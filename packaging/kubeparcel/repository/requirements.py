@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import SBOM_SUFFIXES, STATEMENT_SUFFIX, Package, State
+from kubeparcel.repository.model import State
+from kubeparcel.repository.package import SBOM_SUFFIXES, STATEMENT_SUFFIX, Package
 from kubeparcel.repository.policy import PolicyViolation
 from kubeparcel.repository.storage.base import StorageReader
 from kubeparcel.trust.dsse import parse_envelope

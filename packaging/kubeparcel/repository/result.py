@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubeparcel.console import duration, quantity
-from kubeparcel.repository.model import Package, State, SuiteChange
+from kubeparcel.repository.model import State, SuiteChange
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.policy import ContentChange
 
 _LINES_SHOWN = 15

@@ -6,14 +6,8 @@ from collections.abc import Iterable
 from itertools import chain
 
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.repository.model import (
-    SIDE_SUFFIXES,
-    MetadataCompression,
-    Package,
-    RepositoryOptions,
-    State,
-    validate_suite_name,
-)
+from kubeparcel.repository.model import MetadataCompression, RepositoryOptions, State, validate_suite_name
+from kubeparcel.repository.package import SIDE_SUFFIXES, Package
 
 _MAX_NUMBER = 1 << 53
 _UNSAFE = ("/../", "/./", "//", "\\")

@@ -17,7 +17,8 @@ from typing import Any
 
 from kubeparcel import __version__
 from kubeparcel.errors import ConfigurationError, ExternalError
-from kubeparcel.repository.model import Package, RepositoryOptions, State
+from kubeparcel.repository.model import RepositoryOptions, State
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.state_check import require_valid
 from kubeparcel.repository.storage.base import METADATA_FOLDER, Storage, StorageReader
 from kubeparcel.sanitize import is_number

@@ -11,7 +11,8 @@ from itertools import chain
 from kubeparcel.config.kubernetes_packages import kubernetes_packages, upstream_version
 from kubeparcel.errors import UnknownVersion, UsageError
 from kubeparcel.model import Version
-from kubeparcel.repository.model import Package, Suites, minor_of_suite, validate_suite_name
+from kubeparcel.repository.model import Suites, minor_of_suite, validate_suite_name
+from kubeparcel.repository.package import Package
 
 STABLE = "stable"
 """The suite with all minor versions, for clients that do not pin one."""

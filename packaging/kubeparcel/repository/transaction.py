@@ -14,18 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from kubeparcel.console import Log
 from kubeparcel.model import Format
 from kubeparcel.repository import client_files, directory_listing, generation_statement, state_file
-from kubeparcel.repository.model import (
-    ADVISORY_SUFFIX,
-    DAY,
-    SIDE_SUFFIXES,
-    Indexes,
-    IndexKey,
-    Package,
-    State,
-    index_folder,
-    split_side_path,
-)
+from kubeparcel.repository.model import DAY, Indexes, IndexKey, State, index_folder
 from kubeparcel.repository.new_files import add_files, new_files, paths_not_in
+from kubeparcel.repository.package import ADVISORY_SUFFIX, SIDE_SUFFIXES, Package, split_side_path
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.prepare import INDEX_FORMATS, TargetState, prepare_indexes
 from kubeparcel.repository.signing.signer import Signer

@@ -15,7 +15,8 @@ from selenium.webdriver.support.select import Select
 from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
 from kubeparcel.repository import client_files
-from kubeparcel.repository.model import Package, RepositoryOptions, State
+from kubeparcel.repository.model import RepositoryOptions, State
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.signing.signer import open_signer
 from tests.acceptance.browser import chromium, set_screen
 from tests.acceptance.clients.conftest import PublishFolder, configured

@@ -13,8 +13,8 @@ from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
 from kubeparcel.repository import file_stamp, publisher, suites
 from kubeparcel.repository.candidates import match
-from kubeparcel.repository.model import Package
 from kubeparcel.repository.open_repository import Target
+from kubeparcel.repository.package import Package
 from tests.support import client_view
 from tests.support.package_builders import deb, five
 from tests.support.recorded_calls import record_calls

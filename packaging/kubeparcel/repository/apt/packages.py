@@ -8,7 +8,7 @@ from kubeparcel.model import Format
 from kubeparcel.packages import limits
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.numbers import parse_number
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.storage.base import check_path
 
 _BLANK_LINE = b"\n\n"

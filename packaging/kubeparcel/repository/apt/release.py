@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kubeparcel.model import Format
-from kubeparcel.repository.model import DAY, Indexes, Package, RepositoryOptions, index_folder
+from kubeparcel.repository.model import DAY, Indexes, RepositoryOptions, index_folder
+from kubeparcel.repository.package import Package
 
 if TYPE_CHECKING:
     from kubeparcel.repository.package_cache import LoadParts

@@ -15,7 +15,8 @@ from kubeparcel.repository import policy, suites
 from kubeparcel.repository.candidates.read import PackageFiles, read_packages
 from kubeparcel.repository.candidates.scan import ScannedFolder, new_files
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import Package, State
+from kubeparcel.repository.model import State
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.package_cache import LastPublish, PackageCache
 
 

@@ -14,7 +14,7 @@ from kubeparcel.packages.digest import hash_file
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.rpm import header, rpm_metadata
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.package_cache import (
     IndexEntry,
     PackageCache,

@@ -13,7 +13,7 @@ from kubeparcel.errors import UsageError
 from kubeparcel.files import translate_os_errors
 from kubeparcel.model import PACKAGE_SUFFIXES
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import ADVISORY_SUFFIX, SBOM_SUFFIXES
+from kubeparcel.repository.package import ADVISORY_SUFFIX, SBOM_SUFFIXES
 from kubeparcel.repository.package_cache import LastPublish
 from kubeparcel.repository.storage.base import METADATA_FOLDER
 

@@ -17,7 +17,8 @@ from kubeparcel.repository.advisories import parse_about
 from kubeparcel.repository.candidates.match import Candidates, LocalFile
 from kubeparcel.repository.candidates.scan import ScannedFolder, side_files
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import ADVISORY_SUFFIX, STATEMENT_SUFFIX, Package, SideFileKey, State
+from kubeparcel.repository.model import State
+from kubeparcel.repository.package import ADVISORY_SUFFIX, STATEMENT_SUFFIX, Package, SideFileKey
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.trust import package_statement
 from kubeparcel.trust.sbom_files import for_signed_copy, parse_sbom

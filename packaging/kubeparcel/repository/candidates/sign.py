@@ -18,7 +18,7 @@ from kubeparcel.packages.rpm import header
 from kubeparcel.repository.candidates.match import Candidates
 from kubeparcel.repository.candidates.read import parse_rpm
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.package_cache import PackageCache, ParsedFile
 from kubeparcel.repository.signing import rpm_signature
 from kubeparcel.repository.signing.signer import Signer

@@ -12,7 +12,7 @@ from kubeparcel.packages import limits
 from kubeparcel.packages.numbers import parse_number
 from kubeparcel.packages.relations import PACKAGE_NAME
 from kubeparcel.packages.rpm.tags import XML_OPERATORS
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.storage.base import check_path
 from kubeparcel.repository.yum.xml_elements import iterate_elements
 

@@ -13,7 +13,8 @@ import zstandard
 
 from kubeparcel.model import Format
 from kubeparcel.repository.apt.release import compress_gzip
-from kubeparcel.repository.model import Indexes, MetadataCompression, Package, RepositoryOptions, index_folder
+from kubeparcel.repository.model import Indexes, MetadataCompression, RepositoryOptions, index_folder
+from kubeparcel.repository.package import Package
 
 if TYPE_CHECKING:
     from kubeparcel.repository.package_cache import LoadParts

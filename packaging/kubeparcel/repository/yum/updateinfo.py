@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from kubeparcel.repository.model import Package
+from kubeparcel.repository.package import Package
 from kubeparcel.repository.yum.package_xml import evr_attributes, xml_attribute, xml_text
 from kubeparcel.trust.audit.advisory import Advisory
 from kubeparcel.trust.audit.model import Vulnerability
