@@ -8,7 +8,9 @@ from typing import Any
 
 import yaml
 
+from kubeparcel.attest.materials import digest_text
 from kubeparcel.build.lock import lockfile
+from kubeparcel.trust.statement import Resource
 from tests.attest.conftest import FAILED, NOT_RUN, PASSED, attest, build, change_statement, findings, parameters, states
 from tests.support.fake_sources import locked
 
@@ -74,3 +76,10 @@ def test_the_users_files_are_materials(built, workdir):
     report = attest(package, rebuild=True)
     assert states(report)["rebuild"] == FAILED
     assert "in the folder of the kubeparcel.yaml" in findings(report)["rebuild"]
+
+
+def test_a_git_tree_is_named_by_its_own_digest():
+    digests = {"gitTree": "b" * 40, "gitCommit": "a" * 40}
+    assert digest_text(Resource("kubernetes", digest=digests)) == "b" * 40
+    assert digest_text(Resource("kubelet", digest={"sha256": "c" * 64})) == "c" * 64
+    assert digest_text(Resource("kubelet")) == "no digest"

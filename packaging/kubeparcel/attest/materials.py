@@ -75,7 +75,7 @@ def _differences(statement: Statement, artifacts: Sequence[Artifact], hint: str)
 
 def digest_text(resource: Resource) -> str:
     """Return the digest of a material for messages; of a git tree, its own and not its commit's."""
-    return ["no digest", *resource.digest.values()][-1]
+    return resource.digest.get("gitTree") or next(iter(resource.digest.values()), "no digest")
 
 
 def require_upstream_origins(
