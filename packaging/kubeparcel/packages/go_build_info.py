@@ -9,8 +9,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from elftools.elf.elffile import ELFFile
-
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.model import GoBuildInfo, GoModule
@@ -62,6 +60,8 @@ def _inline_string(record: bytes, offset: int) -> tuple[bytes, int]:
 
 def replace_text(path: Path, rewrite: Callable[[str], str]) -> None:
     """Replace the module text in a binary's record by a shorter one; nothing is changed in binaries before Go 1.18."""
+    from elftools.elf.elffile import ELFFile  # an unchanged build needs no ELF
+
     with path.open("r+b") as stream:
         section: Any = ELFFile(stream).get_section_by_name(".go.buildinfo")
         record = _section_start(SimpleNamespace(stream=stream), section) if section else b""
