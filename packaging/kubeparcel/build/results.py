@@ -66,7 +66,7 @@ class BuildResult:
         return json.dumps(self.document(), indent=2)
 
     def document(self) -> dict[str, Any]:
-        """Return the result by the keys of the JSON document."""
+        """Return the JSON document of `--json`."""
         return {
             "kubernetes": str(self.lock.component("kubernetes").version),
             "source": self.lock.source,

@@ -137,7 +137,7 @@ class _Examination:
                 self._check_package_statement(data, path)
 
     def _read_side_file(self, path: str) -> tuple[str, bytes] | None:
-        """Return the SHA-256 of a file, and the content of a statement; other files are larger."""
+        """Return the SHA-256 of a file, and the content if it is a statement: other files may be large."""
         if not path.endswith(STATEMENT_SUFFIX):
             digest = self.reader.stream(path, _hash)
             return (digest, b"") if digest else None

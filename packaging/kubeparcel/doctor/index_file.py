@@ -14,7 +14,7 @@ Entries = TypeVar("Entries")
 
 
 class IndexFile(NamedTuple, Generic[Entries]):
-    """An index as it was read; `problem` is why its text cannot be, then there is neither `text` nor `entries`."""
+    """What was read of an index. If its text is damaged, `problem` says how, and `text` and `entries` are None."""
 
     packed: FileDigest
     text: FileDigest | None = None
@@ -29,7 +29,10 @@ def read_index(
     text_algorithms: Iterable[str],
     parse: Callable[[Iterator[bytes]], Entries] | None,
 ) -> IndexFile[Entries]:
-    """Read an index of the listed size, or any if that is negative; its text is only read if there is a `parse`."""
+    """Read an index: at most the listed size, or any size if that is negative.
+
+    `parse` returns the entries of its decompressed blocks; without it, the index is only hashed.
+    """
     packed, text = Hasher(listed.digests), Hasher(text_algorithms)
     most = limits.INDEX.maximum
     passed = packed.pass_on(blocks, most if listed.size < 0 else min(listed.size, most))

@@ -23,7 +23,7 @@ _SUITE_OR_METADATA = re.compile(r"/(?:dists/(?P<suite>.+?)|repodata)(?:/(?:In)?R
 
 @dataclass(frozen=True)
 class RepositoryQuery:
-    """A repository, and what of it: some suites and architectures, or all.
+    """A repository, with the suites and architectures to read; all if there are none.
 
     `key` is a file with the public keys to trust, or the name of a key; without it, the keys that the repository offers
     are trusted. `follow` has additional hosts that redirects, indexes and mirrorlists may lead to.

@@ -171,7 +171,7 @@ def _require_current(subject: Subject, reader: RepositoryReader, log: Log) -> No
     for finding in (*subject.findings.get(CheckKind.DATES, ()), *fields):
         raise CheckFailed(
             describe_finding(subject.name, finding),
-            f"Its publisher has to publish it again. --insecure accepts it. {doctor_hint(reader)}",
+            f"Ask its publisher to publish it again, or accept it with --insecure. {doctor_hint(reader)}",
         )
     kinds = (CheckKind.PACKET, CheckKind.SQV)
     for finding in [finding for kind in kinds for finding in subject.findings.get(kind, ())][:1]:

@@ -34,8 +34,8 @@ KEYRING = f"/usr/share/keyrings/{NAME}.gpg"
 _VERSIONS_SHOWN = 100
 _ENTRY_FILES = {Format.DEB: "InRelease", Format.RPM: "repomd.xml"}
 _TEMPLATES = {Format.DEB: ("sources", "list"), Format.RPM: ("repo",)}
-"""The templates of a suite's files: apt before 2.3.10 does not read the deb822 sources with the key in them
-(sources.list(5)). They state the architectures, so that apt does not request the host's foreign ones."""
+"""The templates of a suite's client files, by format. apt before 2.3.10 cannot read a key inside .sources
+(sources.list(5)), so there is a .list too. Both name architectures: otherwise apt also requests foreign ones."""
 
 
 def render_client_files(state: State, signer: Signer) -> dict[str, bytes]:

@@ -65,7 +65,7 @@ def _read_token(descriptor: int) -> int:
 
 
 def holder_record() -> str:
-    """Return how this process is named in the lock file, and in the lease of a bucket."""
+    """Return the description of this process that lock files and leases of buckets contain."""
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     return f"process {os.getpid()} on {os.uname().nodename} since {now}"
 
